@@ -43,7 +43,6 @@ pub struct Committed {
 }
 
 /// Resolves once everything up to its commit is durable, in the sense of the store's durability mode.
-#[derive(Debug)]
 pub struct Receipt(pub(crate) oneshot::Receiver<Result<Committed, StoreError>>);
 
 impl Future for Receipt {
