@@ -75,6 +75,35 @@ impl Code {
     }
 }
 
+impl Code {
+    const ALL: [Self; 19] = [
+        Self::BadMessage,
+        Self::BadParameter,
+        Self::UnknownRoom,
+        Self::TokenRequired,
+        Self::ReadOnly,
+        Self::Closed,
+        Self::CompactAhead,
+        Self::TooLarge,
+        Self::TooManyKeys,
+        Self::RoomFull,
+        Self::TooManyClients,
+        Self::RateLimited,
+        Self::Unavailable,
+        Self::GoingAway,
+        Self::Replaced,
+        Self::RoomDeleted,
+        Self::RoomExpired,
+        Self::SlowReader,
+        Self::SilentPeer,
+    ];
+
+    /// Reads a code that a server sent.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.as_str() == text)
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -2,4 +2,6 @@
 //! server must obey. It does no input or output and knows no clock and no chance: those are parameters.
 
 pub mod error;
+pub mod limits;
+pub mod rate;
 pub mod room;

@@ -330,7 +330,8 @@ mod tests {
 
     #[test]
     fn ids_that_name_no_room_are_refused() {
-        for text in ["", "short", "ro.short", "has space has space has space", "ключключключключключключ"] {
+        for text in ["", "short", "ro.short", "has space has space has space", "ключключключключключключ"]
+        {
             assert_eq!(RoomAddress::parse(text).unwrap_err().code, Code::UnknownRoom, "{text}");
         }
         assert!(RoomId::parse(&"a".repeat(64)).is_some());
@@ -341,7 +342,10 @@ mod tests {
     #[test]
     fn secrets_do_not_print() {
         let id = RoomId::from_random([7; 16]);
-        assert_eq!(format!("{id:?} {:?} {:?}", id.read_only(), id.read_only().hash()), "RoomId(…) ReadOnlyId(…) RoomHash(…)");
+        assert_eq!(
+            format!("{id:?} {:?} {:?}", id.read_only(), id.read_only().hash()),
+            "RoomId(…) ReadOnlyId(…) RoomHash(…)"
+        );
     }
 
     #[test]
@@ -349,7 +353,8 @@ mod tests {
         for text in ["0", "abc.0", "A-b_9.18446744073709551615"] {
             assert_eq!(Cursor::parse(text).unwrap().to_string(), text);
         }
-        for text in ["", "1", ".1", "a.", "a.-1", "a.+1", "a.1.2", "a.1x", "a b.1", "a.18446744073709551616"] {
+        for text in ["", "1", ".1", "a.", "a.-1", "a.+1", "a.1.2", "a.1x", "a b.1", "a.18446744073709551616"]
+        {
             assert_eq!(Cursor::parse(text).unwrap_err().code, Code::BadParameter, "{text}");
         }
     }

@@ -146,7 +146,9 @@ fn minify(text: &str) -> Bytes {
 fn write_tree(tree: &Tree, out: &mut Vec<u8>) {
     match tree {
         Tree::Integer(number) => out.extend_from_slice(i128::from(*number).to_string().as_bytes()),
-        Tree::Bytes(bytes) => write_list(bytes.iter(), out, |byte, out| out.extend_from_slice(byte.to_string().as_bytes())),
+        Tree::Bytes(bytes) => {
+            write_list(bytes.iter(), out, |byte, out| out.extend_from_slice(byte.to_string().as_bytes()))
+        }
         Tree::Float(number) => write_serialized(number, out),
         Tree::Text(text) => write_serialized(text, out),
         Tree::Bool(flag) => write_serialized(flag, out),
@@ -269,12 +271,24 @@ mod tests {
     fn json_is_minified_and_otherwise_kept_to_the_letter() {
         let text = " { \"b\" : [ 1.0 , -0.0 , 1e5 , 18446744073709551615 ] ,\n\t\"a b\\\" \\u00e9\" : \" x \\\\\" , \"b\":null }";
         let value = Value::from_json(text).unwrap();
-        assert_eq!(as_json(&value), "{\"b\":[1.0,-0.0,1e5,18446744073709551615],\"a b\\\" \\u00e9\":\" x \\\\\",\"b\":null}");
+        assert_eq!(
+            as_json(&value),
+            "{\"b\":[1.0,-0.0,1e5,18446744073709551615],\"a b\\\" \\u00e9\":\" x \\\\\",\"b\":null}"
+        );
     }
 
     #[test]
     fn json_survives_the_way_through_cbor() {
-        for text in ["18446744073709551615", "-9223372036854775808", "1.0", "-0.0", "0.1", "\"é\\u0000\"", "{\"b\":1,\"a\":2,\"b\":3}", "[[],{},true,null]"] {
+        for text in [
+            "18446744073709551615",
+            "-9223372036854775808",
+            "1.0",
+            "-0.0",
+            "0.1",
+            "\"é\\u0000\"",
+            "{\"b\":1,\"a\":2,\"b\":3}",
+            "[[],{},true,null]",
+        ] {
             assert_eq!(through_cbor(text).replace("\\u0000", "\u{0}"), text.replace("\\u0000", "\u{0}"));
         }
         assert_eq!(through_cbor("18446744073709551616"), "1.8446744073709552e+19", "beyond 64 bits: a float");
@@ -283,7 +297,21 @@ mod tests {
     #[test]
     fn what_is_not_a_value_is_refused() {
         let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
-        for text in ["", "null", " null ", "nul", "1 2", "[1,]", "{\"a\"}", "1e999", "\"\\ud800\"", "\"\n\"", "NaN", "01", &deep] {
+        for text in [
+            "",
+            "null",
+            " null ",
+            "nul",
+            "1 2",
+            "[1,]",
+            "{\"a\"}",
+            "1e999",
+            "\"\\ud800\"",
+            "\"\n\"",
+            "NaN",
+            "01",
+            &deep,
+        ] {
             assert!(Value::from_json(text).is_err(), "{text}");
         }
         for tree in [Tree::Null, Tree::Tag(1, Box::new(Tree::Null))] {
