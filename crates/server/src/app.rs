@@ -13,7 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clock::now_ms;
 use crate::metrics::Metrics;
+use crate::read::Reader;
 use crate::registry::Registry;
+use crate::room_task::Surroundings;
 use crate::settings::Secret;
 use crate::status::store_refusal;
 use crate::urls::Urls;
@@ -26,6 +28,7 @@ const HOLD_UNIT_BYTES: usize = 64;
 pub(crate) struct App {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) registry: Registry,
+    reader: Reader,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
     pub(crate) urls: Arc<Urls>,
@@ -37,17 +40,17 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(
-        store: Arc<dyn Store>,
         registry: Registry,
-        metrics: Arc<Metrics>,
-        limits: Limits,
+        surroundings: Surroundings,
         urls: Urls,
         creation_token: Option<Secret>,
     ) -> Self {
+        let Surroundings { store, reader, metrics, limits } = surroundings;
         let units = usize::try_from(limits.inflight_bytes_max).unwrap_or(usize::MAX) / HOLD_UNIT_BYTES;
         Self {
             store,
             registry,
+            reader,
             metrics,
             limits,
             urls: Arc::new(urls),
@@ -55,6 +58,11 @@ impl App {
             inflight: Arc::new(Semaphore::new(units.clamp(1, Semaphore::MAX_PERMITS))),
             creations: Arc::new(Mutex::new(Rate::new(limits.rooms_created_per_second_max, now_ms()))),
         }
+    }
+
+    /// Reads the store for answers.
+    pub(crate) fn reader(&self) -> Reader {
+        self.reader.clone()
     }
 
     /// Waits until a command of this size may wait. `None`: the server stops.

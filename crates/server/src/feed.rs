@@ -200,9 +200,9 @@ impl Feed {
         Arc::clone(&self.shared)
     }
 
-    /// The epoch in which it reads; `None` before it has joined.
-    pub(crate) fn epoch(&self) -> Option<&Epoch> {
-        self.epoch.as_ref()
+    /// Whether it follows the room, with nothing left to catch up.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.mode, Mode::Live)
     }
 
     /// Waits until there is something to take. May be dropped at any time.

@@ -1,1 +1,37 @@
-//! placeholder
+//! Seabag's server: the driver around the pure rules of `seabag-protocol`.
+//!
+//! One push's way: a socket's frame (`websocket`) becomes a command in its room's mailbox; the room's task
+//! (`room_task`) lets the machine apply it, submits the changes to the store, and when they are durable puts
+//! the broadcast into the room's ring (`ring`); each reader's feed (`feed`) takes it from there to its socket.
+//!
+//! The server is blind: it links nothing that could open a sealed bag.
+
+mod settings;
+mod server;
+
+mod app;
+mod listen;
+mod tls;
+mod urls;
+
+mod websocket;
+mod http;
+mod stream;
+mod admin;
+
+mod registry;
+mod room_task;
+mod ring;
+mod feed;
+mod read;
+
+mod janitor;
+mod metrics;
+mod status;
+
+mod chance;
+mod clock;
+
+pub use server::{Server, StartError, StopError};
+pub use settings::{Durability, Secret, Settings, Storage, TlsFiles};
+pub use status::close_code;

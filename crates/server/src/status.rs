@@ -23,7 +23,7 @@ pub(crate) fn http_status(code: Code) -> StatusCode {
 }
 
 /// The close code that ends a connection for a code. 4100 to 4499 mean: connect again; 4500 to 4999: do not.
-pub(crate) fn close_code(code: Code) -> u16 {
+pub fn close_code(code: Code) -> u16 {
     match code {
         Code::GoingAway => 1001,
         Code::TooLarge => 1009,
