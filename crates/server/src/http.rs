@@ -1,6 +1,5 @@
 //! The plain HTTP routes of rooms: create, look, delete, send.
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};

@@ -43,12 +43,12 @@ pub(crate) async fn serve(listener: TcpListener, serving: Serving, mut stopping:
         // No place, no accept: the backlog of the operating system waits, and then refuses.
         let place = tokio::select! {
             place = Arc::clone(&serving.places).acquire_owned() => place,
-            _ = stopping.wait_for(|stopping| *stopping) => break,
+            () = stopped(&mut stopping) => break,
         };
         let Ok(place) = place else { break };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stopping.wait_for(|stopping| *stopping) => break,
+            () = stopped(&mut stopping) => break,
         };
         match accepted {
             Ok((stream, _)) => {
@@ -67,6 +67,12 @@ pub(crate) async fn serve(listener: TcpListener, serving: Serving, mut stopping:
     }
     drop(listener);
     open.closed().await;
+}
+
+/// Waits until the server is to stop. May be dropped at any time.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // The sender going away means the same.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 async fn connect(stream: TcpStream, serving: Serving, place: OwnedSemaphorePermit, stopping: watch::Receiver<bool>) {
@@ -103,7 +109,7 @@ where
     tokio::pin!(connection);
     let served = tokio::select! {
         served = connection.as_mut() => served,
-        _ = stopping.wait_for(|stopping| *stopping) => {
+        () = stopped(&mut stopping) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
