@@ -125,12 +125,23 @@ impl Directory {
     }
 }
 
+/// What a directory may hold and still count as empty: our own lock, and what file systems put at their roots.
+fn is_incidental(name: &std::ffi::OsStr) -> bool {
+    name == LOCK || name == "lost+found"
+}
+
 /// Whether nothing is in the directory, or there is none: where a restore may go.
 pub(crate) fn is_vacant(path: &Path) -> Result<bool, StoreError> {
-    match fs::read_dir(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(true),
-        listed => Ok(listed.map_err(|error| failed(path, &error))?.next().is_none()),
+    let listed = match fs::read_dir(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(true),
+        listed => listed.map_err(|error| failed(path, &error))?,
+    };
+    for entry in listed {
+        if !is_incidental(&entry.map_err(|error| failed(path, &error))?.file_name()) {
+            return Ok(false);
+        }
     }
+    Ok(true)
 }
 
 /// A directory with a format file is a store's. One without may hold only what an interrupted beginning left.
@@ -140,7 +151,7 @@ fn refuse_foreign(path: &Path) -> Result<(), StoreError> {
     }
     for entry in fs::read_dir(path).map_err(|error| failed(path, &error))? {
         let name = entry.map_err(|error| failed(path, &error))?.file_name();
-        if name != LOCK && name != "format.new" && name != "lost+found" {
+        if !is_incidental(&name) && name != "format.new" {
             let (path, name) = (path.display(), name.display());
             return Err(StoreError::UnknownFormat(format!("{path} holds {name} and is not a store's directory")));
         }

@@ -21,6 +21,8 @@
 //! # }).unwrap();
 //! ```
 
+mod backup;
+mod check;
 mod committer;
 mod directory;
 mod engine;
@@ -40,6 +42,8 @@ mod store;
 mod transaction;
 mod watermark;
 
+pub use backup::{Progress, restore};
+pub use check::{Finding, check};
 pub use error::StoreError;
 pub use local::LocalStore;
 pub use options::{Durability, Options};

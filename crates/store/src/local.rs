@@ -34,7 +34,9 @@ pub struct LocalStore {
 impl LocalStore {
     /// A store in memory. Nothing of it survives the process.
     pub fn in_memory(options: &Options) -> Result<Self, StoreError> {
-        Self::start(Arc::new(MemoryEngine::default()), None, options)
+        let engine = MemoryEngine::default();
+        engine.write(opening::first_batch())?;
+        Self::start(Arc::new(engine), None, options)
     }
 
     /// Opens the store in a directory, or makes one where nothing is. Blocks on the disk.

@@ -27,18 +27,18 @@ fn create(directory: Directory, options: &Options) -> Result<(EmbeddedEngine, Wa
     let path = directory.engine();
     let directory = std::sync::Arc::new(directory);
     let engine = EmbeddedEngine::open(&path, options, true, Box::new(directory.clone()))?;
-    let mut batch = Batch::default();
-    mark_format(&mut batch);
-    engine.write(batch)?;
+    engine.write(first_batch())?;
     engine.persist(Persist::Disk)?;
     directory.finish()?;
     Ok((engine, watermark))
 }
 
-/// Writes the format's version among the rows, where backups carry it.
-pub(crate) fn mark_format(batch: &mut Batch) {
+/// What a new store begins with: the format's version among the rows, where backups carry it.
+pub(crate) fn first_batch() -> Batch {
     let version = bytes::Bytes::copy_from_slice(&FORMAT_VERSION.to_be_bytes());
+    let mut batch = Batch::default();
     batch.put(Keyspace::Meta, layout::META_FORMAT.to_vec(), version);
+    batch
 }
 
 fn open_existing(directory: Directory, options: &Options) -> Result<(EmbeddedEngine, Watermark), StoreError> {
