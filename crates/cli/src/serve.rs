@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use seabag_server::{Durability, Server, Settings, Storage, TlsFiles};
+use seabag_server::{Durability, Secret, Server, Settings, Storage, TlsFiles};
 use serde::Serialize;
 
 use crate::exit::{EXIT_CODES, Exit, coded, usage};
@@ -65,7 +65,10 @@ pub(crate) async fn run(command: Box<Serve>) -> anyhow::Result<Exit> {
     }
     greet(&configuration, &server);
     let shutdown = shutdown_signal()?;
-    server.run(shutdown).await.map_err(|error| coded(Exit::Storage, format!("the server stopped: {error}")))?;
+    server
+        .run(shutdown)
+        .await
+        .map_err(|error| coded(Exit::Storage, format!("the server stopped: {error}")))?;
     output::note("The server has stopped.");
     Ok(Exit::Done)
 }
@@ -96,8 +99,8 @@ fn server_settings(configuration: &Configuration) -> anyhow::Result<Settings> {
         storage,
         public_url: configuration.public_url.clone(),
         tls,
-        creation_token: configuration.creation_token.read(variable)?,
-        admin_token: configuration.admin_token.read(variable)?,
+        creation_token: configuration.creation_token.read(variable)?.map(Secret::new),
+        admin_token: configuration.admin_token.read(variable)?.map(Secret::new),
         room_ttl_ms: configuration.room_ttl_ms,
         limits: configuration.limits,
     })
@@ -165,7 +168,9 @@ fn greet(configuration: &Configuration, server: &Server) {
         output::warning("--memory keeps nothing: every room is gone when the server ends");
     }
     if server.address().ip().is_unspecified() && configuration.creation_token == settings::Token::Absent {
-        output::note("Anybody who reaches this address may create rooms; --creation-token-file restricts that.");
+        output::note(
+            "Anybody who reaches this address may create rooms; --creation-token-file restricts that.",
+        );
     }
 }
 

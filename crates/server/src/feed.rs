@@ -166,7 +166,11 @@ pub(crate) struct Feed {
 
 impl Feed {
     /// Joins a room. Resolves when it has its place there, or with the reason why it has none.
-    pub(crate) async fn join(room: RoomHandle, session: Arc<Mutex<Session>>, reader: Reader) -> Result<Self, Refusal> {
+    pub(crate) async fn join(
+        room: RoomHandle,
+        session: Arc<Mutex<Session>>,
+        reader: Reader,
+    ) -> Result<Self, Refusal> {
         let shared = Arc::new(FeedShared::new());
         let (command, client) = {
             let session = session.lock();
@@ -223,7 +227,9 @@ impl Feed {
         }
         let front = self.shared.due.lock().front().map(|(position, _)| *position);
         match self.mode {
-            Mode::Live => self.ring().end() > self.position || front.is_some_and(|front| front <= self.position),
+            Mode::Live => {
+                self.ring().end() > self.position || front.is_some_and(|front| front <= self.position)
+            }
             Mode::Joining | Mode::CatchingUp(_) => front.is_some(),
         }
     }
@@ -296,7 +302,11 @@ impl Feed {
                     self.changed.insert(key.clone());
                 }
                 if session.hears_trims() {
-                    out.push(Outgoing::Message(ServerMessage::Trimmed { key: key.clone(), seq: *seq, size: *size }));
+                    out.push(Outgoing::Message(ServerMessage::Trimmed {
+                        key: key.clone(),
+                        seq: *seq,
+                        size: *size,
+                    }));
                 }
             }
         }
@@ -305,13 +315,17 @@ impl Feed {
     async fn take_before_live(&mut self, position: u64, due: Due, out: &mut Vec<Outgoing>) {
         match due.reply {
             Reply::Joined(joined) => self.joined(position, joined, out).await,
-            Reply::ReadRoom { ref read, ref epoch, .. } if matches!(self.mode, Mode::CatchingUp(after) if after == read.after) => {
+            Reply::ReadRoom { ref read, ref epoch, .. } if matches!(self.mode, Mode::CatchingUp(after) if after == read.after) =>
+            {
                 let (head, epoch) = (read.head, epoch.clone());
                 match self.reader.read_room(&due).await {
                     Err(refusal) => self.shared.end(refusal),
                     Ok(page) => {
                         if !page.entries.is_empty() {
-                            out.push(Outgoing::Message(ServerMessage::Entries { data: page.entries, next: None }));
+                            out.push(Outgoing::Message(ServerMessage::Entries {
+                                data: page.entries,
+                                next: None,
+                            }));
                         }
                         self.epoch = Some(epoch);
                         self.go_on(position, page.next, head, out).await;
@@ -390,7 +404,8 @@ impl Feed {
             }
             Reply::ReadRoom { read, epoch, reset } => {
                 if let Some(reason) = reset {
-                    let reset = ServerMessage::Reset { reason: *reason, epoch: epoch.clone(), seq: read.head };
+                    let reset =
+                        ServerMessage::Reset { reason: *reason, epoch: epoch.clone(), seq: read.head };
                     out.push(Outgoing::Message(reset));
                 }
                 match self.reader.read_room(&due).await {
@@ -432,6 +447,9 @@ impl Drop for Feed {
 }
 
 pub(crate) fn slow_reader() -> Refusal {
-    Refusal::new(Code::SlowReader, "this connection does not read fast enough; connect again and go on from its cursor")
-        .retry_after(1_000)
+    Refusal::new(
+        Code::SlowReader,
+        "this connection does not read fast enough; connect again and go on from its cursor",
+    )
+    .retry_after(1_000)
 }

@@ -75,7 +75,12 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn connect(stream: TcpStream, serving: Serving, place: OwnedSemaphorePermit, stopping: watch::Receiver<bool>) {
+async fn connect(
+    stream: TcpStream,
+    serving: Serving,
+    place: OwnedSemaphorePermit,
+    stopping: watch::Receiver<bool>,
+) {
     serving.connections.inc();
     let connections = serving.connections.clone();
     // Without it two small writes in a row wait for the peer's delayed acknowledgement.
@@ -99,7 +104,9 @@ async fn converse<S>(stream: S, serving: Serving, mut stopping: watch::Receiver<
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(serving.router.map_request(|request: hyper::Request<Incoming>| request.map(Body::new)));
+    let service = TowerToHyperService::new(
+        serving.router.map_request(|request: hyper::Request<Incoming>| request.map(Body::new)),
+    );
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(serving.patience)

@@ -260,7 +260,8 @@ impl RoomTask {
                 idle_place = Some((Instant::now() + idle, self.registry.idle_place()));
             }
             // With many idle rooms about, this one does not wait.
-            let idle_at = idle_place.as_ref().map(|(at, place)| if place.is_some() { *at } else { Instant::now() });
+            let idle_at =
+                idle_place.as_ref().map(|(at, place)| if place.is_some() { *at } else { Instant::now() });
             tokio::select! {
                 biased;
                 committed = first_receipt(&mut self.pending), if !self.pending.is_empty() => self.release(committed?),
@@ -297,7 +298,9 @@ impl RoomTask {
                 Mail::Command { feed, command, held } => {
                     self.apply(&mut wave, Origin::Feed(feed), command, held).await?;
                 }
-                Mail::Hang { feed, refusal } => wave.sent.push((Origin::Hang(feed, refusal), Vec::new(), None)),
+                Mail::Hang { feed, refusal } => {
+                    wave.sent.push((Origin::Hang(feed, refusal), Vec::new(), None))
+                }
                 Mail::Ask { command, held, answer } => {
                     self.apply(&mut wave, Origin::Answer(answer), command, held).await?;
                 }
@@ -325,7 +328,8 @@ impl RoomTask {
         if let Some(client) = &client {
             let same = |(_, other): &&(Arc<FeedShared>, Option<ClientId>)| other.as_ref() == Some(client);
             if let Some((displaced, _)) = self.feeds.iter().find(same) {
-                displaced.end(Refusal::new(Code::Replaced, "another connection with the same client took over"));
+                displaced
+                    .end(Refusal::new(Code::Replaced, "another connection with the same client took over"));
             }
         }
         self.feeds.push((Arc::clone(feed), client));
@@ -356,7 +360,8 @@ impl RoomTask {
         }
         self.survey(wave, &mut command).await?;
         let effects = self.room.apply(command, now_ms());
-        let is_read = |effect: &Effect| matches!(effect, Effect::Reply(Reply::ReadStream(_) | Reply::ReadRoom { .. }));
+        let is_read =
+            |effect: &Effect| matches!(effect, Effect::Reply(Reply::ReadStream(_) | Reply::ReadRoom { .. }));
         wave.reads |= effects.iter().any(is_read);
         wave.sent.push((origin, effects, held));
         Ok(())
@@ -366,7 +371,9 @@ impl RoomTask {
     async fn survey(&mut self, wave: &mut Wave, command: &mut Command) -> Result<(), StoreError> {
         let asked: Vec<(&Push, &mut Option<Survey>)> = match command {
             Command::Push { push, survey, .. } => vec![(&*push, survey)],
-            Command::PushList { pushes, .. } => pushes.iter_mut().map(|(push, survey)| (&*push, survey)).collect(),
+            Command::PushList { pushes, .. } => {
+                pushes.iter_mut().map(|(push, survey)| (&*push, survey)).collect()
+            }
             _ => return Ok(()),
         };
         for (push, survey) in asked {
@@ -374,7 +381,8 @@ impl RoomTask {
             self.submit(std::mem::take(wave)).await?;
             self.release_all().await?;
             let (number, snapshot) = (self.number, self.surroundings.store.snapshot());
-            let read = self.surroundings.reader.run(Some(snapshot), move |snapshot| snapshot.survey(number, range));
+            let read =
+                self.surroundings.reader.run(Some(snapshot), move |snapshot| snapshot.survey(number, range));
             *survey = Some(read.await.map_err(|refusal| StoreError::Io(refusal.message))?);
         }
         Ok(())
@@ -430,7 +438,12 @@ impl RoomTask {
                         events = true;
                     }
                     Effect::Reply(reply) => {
-                        let due = Due { reply, number: self.number, snapshot: snapshot.clone(), _held: held.take() };
+                        let due = Due {
+                            reply,
+                            number: self.number,
+                            snapshot: snapshot.clone(),
+                            _held: held.take(),
+                        };
                         match &origin {
                             Origin::Feed(feed) => feed.answer(self.ring.end(), due),
                             Origin::Answer(_) => answers.push(due),

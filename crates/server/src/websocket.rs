@@ -65,8 +65,14 @@ pub(crate) async fn connect(
     }
 }
 
-async fn open(app: &App, id: &str, query: &str, headers: &HeaderMap) -> Result<(Arc<Mutex<Session>>, Feed), Refusal> {
-    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+async fn open(
+    app: &App,
+    id: &str,
+    query: &str,
+    headers: &HeaderMap,
+) -> Result<(Arc<Mutex<Session>>, Feed), Refusal> {
+    let offered =
+        headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
     let offered = offered.collect::<Vec<_>>().join(",");
     // The published npm client glues `?cbor=true` to a URL that has it already, whenever it reconnects.
     let query = query.replace('?', "&");
@@ -87,7 +93,8 @@ fn accept(app: App, mut upgrade: WebSocketUpgrade, session: Arc<Mutex<Session>>,
     if let Some(subprotocol) = subprotocol {
         upgrade.set_selected_protocol(HeaderValue::from_static(subprotocol));
     }
-    let readable = usize::try_from(app.limits.message_bytes_max.saturating_mul(OVERSIZE_READ_FACTOR)).unwrap_or(usize::MAX);
+    let readable = usize::try_from(app.limits.message_bytes_max.saturating_mul(OVERSIZE_READ_FACTOR))
+        .unwrap_or(usize::MAX);
     upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
@@ -115,7 +122,9 @@ struct Connection {
 async fn converse(app: App, socket: WebSocket, session: Arc<Mutex<Session>>, feed: Feed, encoding: Encoding) {
     app.metrics.readers.inc();
     let metrics = Arc::clone(&app.metrics);
-    let inflight = usize::try_from(app.limits.connection_inflight_bytes_max.max(1)).unwrap_or(1).min(Semaphore::MAX_PERMITS);
+    let inflight = usize::try_from(app.limits.connection_inflight_bytes_max.max(1))
+        .unwrap_or(1)
+        .min(Semaphore::MAX_PERMITS);
     let connection = Connection {
         session,
         feed: feed.shared(),
@@ -325,7 +334,11 @@ fn close_reason(refusal: &Refusal) -> String {
     reason
 }
 
-async fn write_until_end(connection: &Connection, sink: &mut SplitSink<WebSocket, Message>, feed: &mut Feed) -> Ended {
+async fn write_until_end(
+    connection: &Connection,
+    sink: &mut SplitSink<WebSocket, Message>,
+    feed: &mut Feed,
+) -> Ended {
     let limits = connection.app.limits;
     let ping_interval = Duration::from_millis(limits.ping_interval_ms.max(1));
     let mut ping_at = Instant::now() + ping_interval;
@@ -371,7 +384,11 @@ async fn write_until_end(connection: &Connection, sink: &mut SplitSink<WebSocket
 }
 
 /// Writes frames and flushes once. A peer that does not take them ends here, also when the room gives up on it.
-async fn write(connection: &Connection, sink: &mut SplitSink<WebSocket, Message>, frames: Vec<Message>) -> Option<Ended> {
+async fn write(
+    connection: &Connection,
+    sink: &mut SplitSink<WebSocket, Message>,
+    frames: Vec<Message>,
+) -> Option<Ended> {
     if frames.is_empty() {
         return None;
     }

@@ -6,13 +6,15 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 use seabag_protocol::room::name::{RoomHash, RoomSeq};
-use seabag_protocol::room::record::{RoomPage, RoomRead, RoomRecord, StoredRoom, StreamRead, Survey, SurveyRange};
+use seabag_protocol::room::record::{
+    RoomPage, RoomRead, RoomRecord, StoredRoom, StreamRead, Survey, SurveyRange,
+};
 use seabag_protocol::room::value::Value;
 use tokio::sync::{oneshot, watch};
 
 use crate::committer::{Committer, Order, Reply};
-use crate::engine::{Engine, Rows};
 use crate::engine::memory::MemoryEngine;
+use crate::engine::{Engine, Rows};
 use crate::options::Options;
 use crate::readers::Readers;
 use crate::shared::Shared;

@@ -46,7 +46,9 @@ fn open_existing(directory: Directory, options: &Options) -> Result<(EmbeddedEng
     let watermark = match Watermark::open(&watermark_path)? {
         None if !options.accept_loss => {
             let path = watermark_path.display();
-            return Err(StoreError::Damaged(format!("{path} is missing or damaged; --accept-loss makes it anew")));
+            return Err(StoreError::Damaged(format!(
+                "{path} is missing or damaged; --accept-loss makes it anew"
+            )));
         }
         found => found,
     };

@@ -45,7 +45,10 @@ fn embedded(options: &Options) -> (Arc<dyn Store>, Option<tempfile::TempDir>) {
     (Arc::new(LocalStore::open(directory.path(), options).unwrap()), Some(directory))
 }
 
-fn run<F: Future<Output = ()>>(law: fn(Backend) -> F, open: fn(&Options) -> (Arc<dyn Store>, Option<tempfile::TempDir>)) {
+fn run<F: Future<Output = ()>>(
+    law: fn(Backend) -> F,
+    open: fn(&Options) -> (Arc<dyn Store>, Option<tempfile::TempDir>),
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(law(Backend::new(open)));
 }
