@@ -87,8 +87,11 @@ impl Opening {
         if let Some(protocol) = self.protocol {
             request.headers_mut().insert("sec-websocket-protocol", protocol.parse().expect("a header"));
         }
-        let nothing =
-            |error: &dyn std::fmt::Display| Reply { status: 0, headers: Vec::new(), body: error.to_string().into() };
+        let nothing = |error: &dyn std::fmt::Display| Reply {
+            status: 0,
+            headers: Vec::new(),
+            body: error.to_string().into(),
+        };
         let opened = timeout(DEADLINE, async {
             let stream = TcpStream::connect(server.address()).await.map_err(Error::Io)?;
             stream.set_nodelay(true).map_err(Error::Io)?;
