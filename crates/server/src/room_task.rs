@@ -265,7 +265,17 @@ impl RoomTask {
             tokio::select! {
                 biased;
                 committed = first_receipt(&mut self.pending), if !self.pending.is_empty() => self.release(committed?),
-                () = self.left.notified() => self.prune().await?,
+                () = self.left.notified() => {
+                    // What a reader said before it left is in the mailbox, and comes before its last words.
+                    for _ in 0..mailbox.len() {
+                        let Ok(mail) = mailbox.try_recv() else { break };
+                        self.inbox.push_back(mail);
+                    }
+                    if let Some(refusal) = self.take().await? {
+                        return Ok(refusal);
+                    }
+                    self.prune().await?;
+                }
                 count = mailbox.recv_many(&mut mails, WAVE_COMMANDS_MAX) => {
                     idle_place = None;
                     if count == 0 {
@@ -327,7 +337,8 @@ impl RoomTask {
     fn admit(&mut self, feed: &Arc<FeedShared>, client: Option<ClientId>) {
         if let Some(client) = &client {
             let same = |(_, other): &&(Arc<FeedShared>, Option<ClientId>)| other.as_ref() == Some(client);
-            if let Some((displaced, _)) = self.feeds.iter().find(same) {
+            // All of them: one that was displaced before may not have left yet.
+            for (displaced, _) in self.feeds.iter().filter(same) {
                 displaced
                     .end(Refusal::new(Code::Replaced, "another connection with the same client took over"));
             }
