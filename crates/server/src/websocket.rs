@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use futures_util::stream::{SplitSink, SplitStream};
@@ -25,6 +25,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::feed::{Feed, FeedShared, Outgoing, slow_reader};
+use crate::listen::Place;
 use crate::ring::{Event, text};
 use crate::room_task::{Held, Mail, RoomHandle};
 use crate::status::{close_code, respond};
@@ -54,10 +55,11 @@ pub(crate) async fn connect(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
+    Extension(place): Extension<Place>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     match open(&app, &id, query.as_deref().unwrap_or_default(), &headers).await {
-        Ok((session, feed)) => accept(app, upgrade, session, feed),
+        Ok((session, feed)) => accept(app, upgrade, session, feed, place),
         Err(refusal) => {
             app.metrics.refused(refusal.code);
             respond(&refusal)
@@ -85,7 +87,13 @@ async fn open(
     Ok((session, feed))
 }
 
-fn accept(app: App, mut upgrade: WebSocketUpgrade, session: Arc<Mutex<Session>>, feed: Feed) -> Response {
+fn accept(
+    app: App,
+    mut upgrade: WebSocketUpgrade,
+    session: Arc<Mutex<Session>>,
+    feed: Feed,
+    place: Place,
+) -> Response {
     let (subprotocol, encoding) = {
         let session = session.lock();
         (session.options().subprotocol(), session.options().encoding)
@@ -100,7 +108,12 @@ fn accept(app: App, mut upgrade: WebSocketUpgrade, session: Arc<Mutex<Session>>,
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_message_size(readable)
         .max_frame_size(readable)
-        .on_upgrade(move |socket| Box::pin(converse(app, socket, session, feed, encoding)))
+        .on_upgrade(move |socket| {
+            Box::pin(async move {
+                converse(app, socket, session, feed, encoding).await;
+                drop(place);
+            })
+        })
 }
 
 /// What the two halves share.
@@ -119,7 +132,13 @@ struct Connection {
     reader_done: Notify,
 }
 
-async fn converse(app: App, socket: WebSocket, session: Arc<Mutex<Session>>, feed: Feed, encoding: Encoding) {
+async fn converse(
+    app: App,
+    socket: WebSocket,
+    session: Arc<Mutex<Session>>,
+    mut feed: Feed,
+    encoding: Encoding,
+) {
     app.metrics.readers.inc();
     let metrics = Arc::clone(&app.metrics);
     let inflight = usize::try_from(app.limits.connection_inflight_bytes_max.max(1))
@@ -136,7 +155,7 @@ async fn converse(app: App, socket: WebSocket, session: Arc<Mutex<Session>>, fee
         reader_done: Notify::new(),
         app,
     };
-    let (sink, stream) = socket.split();
+    let (mut sink, stream) = socket.split();
     let reader = async {
         let ended = read_frames(&connection, stream).await;
         if let ControlFlow::Break(stream) = ended {
@@ -145,12 +164,38 @@ async fn converse(app: App, socket: WebSocket, session: Arc<Mutex<Session>>, fee
         }
         connection.reader_done.notify_one();
     };
-    let writer = write_frames(&connection, sink, feed);
-    tokio::pin!(reader, writer);
-    // The writer decides when the connection is over; the reader's end only tells it.
-    tokio::select! {
-        () = &mut writer => {}
-        () = &mut reader => writer.await,
+    tokio::pin!(reader);
+    let mut reading = true;
+    let ended = {
+        let writer = write_until_end(&connection, &mut sink, &mut feed);
+        tokio::pin!(writer);
+        // The writer decides when the connection is over; the reader's end only tells it.
+        loop {
+            tokio::select! {
+                ended = &mut writer => break ended,
+                () = &mut reader, if reading => reading = false,
+            }
+        }
+    };
+    match ended {
+        Ended::ByPeer => {
+            // What the peer had sent before it left is applied all the same, and before its last words.
+            if reading {
+                let patience = Duration::from_millis(connection.app.limits.write_stall_ms);
+                let _ = timeout(patience, &mut reader).await;
+            }
+            drop(feed);
+            // Answers the peer's close frame, if it sent one.
+            let _ = timeout(CLOSE_PATIENCE, sink.close()).await;
+        }
+        Ended::With(refusal) => {
+            drop(feed);
+            connection.app.metrics.ended(refusal.code);
+            if timeout(CLOSE_PATIENCE, say_why(&mut sink, refusal, encoding)).await.is_ok() && reading {
+                // Until the peer's own close frame.
+                let _ = timeout(CLOSE_PATIENCE, &mut reader).await;
+            }
+        }
     }
     metrics.readers.dec();
 }
@@ -164,6 +209,13 @@ impl Connection {
     fn silent_until(&self) -> Instant {
         let heard = Duration::from_millis(self.heard_ms.load(Ordering::Relaxed));
         self.started + heard + Duration::from_millis(self.app.limits.silent_peer_ms)
+    }
+
+    /// Ends the connection behind the answers that are still due.
+    async fn hang(&self, refusal: Refusal) {
+        let mail = Mail::Hang { feed: Arc::clone(&self.feed), refusal };
+        // A room that has left memory has ended its readers.
+        let _ = self.room.send(mail).await;
     }
 
     /// Puts a frame's command into the room's mailbox, waiting for its place.
@@ -185,9 +237,7 @@ impl Connection {
             Received::Done => return ControlFlow::Continue(()),
             Received::Command(command) => command,
             Received::End(refusal) => {
-                // Behind the answers that are still due.
-                let mail = Mail::Hang { feed: Arc::clone(&self.feed), refusal };
-                let _ = self.room.send(mail).await;
+                self.hang(refusal).await;
                 return ControlFlow::Break(());
             }
         };
@@ -210,24 +260,23 @@ fn frame_bytes(frame: &Message) -> usize {
     }
 }
 
-/// Reads until the peer closes or vanishes (`Continue`), or the connection ends from this side (`Break`).
+/// Reads until the peer closes or vanishes (`Continue`), or the connection ends from this side (`Break`). What
+/// was read by then is in the room's mailbox.
 async fn read_frames(
     connection: &Connection,
     mut stream: SplitStream<WebSocket>,
 ) -> ControlFlow<SplitStream<WebSocket>> {
     let mut held: VecDeque<Message> = VecDeque::new();
     let mut held_bytes = 0;
+    // How the stream ended, once it has.
+    let mut over = None;
     loop {
         let Some(frame) = held.pop_front() else {
-            match stream.next().await {
-                Some(Ok(frame)) => {
-                    connection.hear();
-                    if !keep(frame, &mut held, &mut held_bytes) {
-                        return ControlFlow::Continue(());
-                    }
-                }
-                ended => return on_end(connection, ended, stream),
+            if let Some(ended) = over {
+                return on_end(connection, ended, stream).await;
             }
+            let read = stream.next().await;
+            over = keep(connection, read, &mut held, &mut held_bytes);
             continue;
         };
         held_bytes -= frame_bytes(&frame);
@@ -245,43 +294,47 @@ async fn read_frames(
                     connection.hear();
                     break;
                 }
-                frame = stream.next(), if room_ahead => match frame {
-                    Some(Ok(frame)) => {
-                        connection.hear();
-                        if !keep(frame, &mut held, &mut held_bytes) {
-                            let _ = submit.await;
-                            return ControlFlow::Continue(());
-                        }
-                    }
-                    ended => {
-                        let _ = submit.await;
-                        return on_end(connection, ended, stream);
-                    }
+                read = stream.next(), if room_ahead && over.is_none() => {
+                    over = keep(connection, read, &mut held, &mut held_bytes);
                 }
             }
         }
     }
 }
 
-/// Keeps a frame that says something; pings are answered by the library. `false`: the peer closes.
-fn keep(frame: Message, held: &mut VecDeque<Message>, held_bytes: &mut usize) -> bool {
+/// How a stream of frames ended: by itself, or by an error.
+type Over = Option<axum::Error>;
+
+/// Keeps a frame that says something; pings are answered by the library. `Some`: there will be no more.
+fn keep(
+    connection: &Connection,
+    read: Option<Result<Message, axum::Error>>,
+    held: &mut VecDeque<Message>,
+    held_bytes: &mut usize,
+) -> Option<Over> {
+    let frame = match read {
+        Some(Ok(frame)) => frame,
+        Some(Err(error)) => return Some(Some(error)),
+        None => return Some(None),
+    };
+    connection.hear();
     match frame {
-        Message::Close(_) => return false,
+        Message::Close(_) => return Some(None),
         Message::Text(_) | Message::Binary(_) => {
             *held_bytes += frame_bytes(&frame);
             held.push_back(frame);
         }
         Message::Ping(_) | Message::Pong(_) => {}
     }
-    true
+    None
 }
 
-fn on_end(
+async fn on_end(
     connection: &Connection,
-    ended: Option<Result<Message, axum::Error>>,
+    ended: Over,
     stream: SplitStream<WebSocket>,
 ) -> ControlFlow<SplitStream<WebSocket>> {
-    let Some(Err(error)) = ended else { return ControlFlow::Continue(()) };
+    let Some(error) = ended else { return ControlFlow::Continue(()) };
     let text = error.to_string();
     // The library's error is opaque here; its words are all there is to go by.
     let refusal = if text.contains("too long") || text.contains("too big") {
@@ -292,7 +345,7 @@ fn on_end(
     } else {
         return ControlFlow::Continue(());
     };
-    connection.feed.end(refusal);
+    connection.hang(refusal).await;
     ControlFlow::Break(stream)
 }
 
@@ -308,21 +361,14 @@ enum Ended {
     With(Refusal),
 }
 
-async fn write_frames(connection: &Connection, mut sink: SplitSink<WebSocket, Message>, mut feed: Feed) {
-    let ended = write_until_end(connection, &mut sink, &mut feed).await;
-    drop(feed);
-    let Ended::With(refusal) = ended else { return };
-    connection.app.metrics.ended(refusal.code);
+async fn say_why(
+    sink: &mut SplitSink<WebSocket, Message>,
+    refusal: Refusal,
+    encoding: Encoding,
+) -> Result<(), axum::Error> {
     let frame = CloseFrame { code: close_code(refusal.code), reason: close_reason(&refusal).into() };
-    let last = encode(&ServerMessage::Error(refusal), connection.encoding);
-    let _ = timeout(CLOSE_PATIENCE, async {
-        sink.feed(last).await?;
-        sink.send(Message::Close(Some(frame))).await?;
-        // The reader sees the peer's own close frame.
-        let _ = timeout(CLOSE_PATIENCE, connection.reader_done.notified()).await;
-        Ok::<_, axum::Error>(())
-    })
-    .await;
+    sink.feed(encode(&ServerMessage::Error(refusal), encoding)).await?;
+    sink.send(Message::Close(Some(frame))).await
 }
 
 /// A close frame's reason has at most 123 bytes.
