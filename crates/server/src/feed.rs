@@ -204,11 +204,6 @@ impl Feed {
         Arc::clone(&self.shared)
     }
 
-    /// Whether it follows the room, with nothing left to catch up.
-    pub(crate) fn is_live(&self) -> bool {
-        matches!(self.mode, Mode::Live)
-    }
-
     /// Waits until there is something to take. May be dropped at any time.
     pub(crate) async fn ready(&self) {
         std::future::poll_fn(|context| {
@@ -430,6 +425,11 @@ impl Feed {
             self.reading.push_back(key.clone());
             self.ask(Command::GetStream { key, after: Some(RoomSeq::ZERO) }).await;
         }
+    }
+
+    /// Where the reader stands as it joins a room whose head is `head`.
+    pub(crate) fn cursor_at_joining(&self, head: RoomSeq) -> Cursor {
+        self.cursor(if let Mode::CatchingUp(after) = self.mode { after } else { head })
     }
 
     /// Where a reader stands that has got everything up to `seq`.

@@ -52,6 +52,8 @@ pub(crate) enum Mail {
     Ask { command: Command, held: Option<Held>, answer: oneshot::Sender<Answers> },
     /// What the room is now.
     Look { answer: oneshot::Sender<Result<Look, Refusal>> },
+    /// The room is in use, though nothing is written: its time to live starts anew.
+    Touch,
     /// The room is to be removed from the store, and its readers told why.
     Remove { reason: Refusal, answer: oneshot::Sender<Result<bool, Refusal>> },
     /// The server stops: its readers are told, what was applied is committed, the room leaves memory.
@@ -67,7 +69,7 @@ impl Mail {
             Self::Ask { answer, .. } => drop(answer.send(Err(refusal))),
             Self::Look { answer } => drop(answer.send(Err(refusal))),
             Self::Remove { answer, .. } => drop(answer.send(Err(refusal))),
-            Self::Stop { .. } => {}
+            Self::Touch | Self::Stop { .. } => {}
         }
     }
 }
@@ -305,6 +307,7 @@ impl RoomTask {
                     self.apply(&mut wave, Origin::Answer(answer), command, held).await?;
                 }
                 Mail::Look { answer } => drop(answer.send(Ok(self.look()))),
+                Mail::Touch => self.room.touch(),
                 Mail::Remove { reason, answer } => {
                     self.submit(std::mem::take(&mut wave)).await?;
                     self.release_all().await?;
@@ -326,10 +329,8 @@ impl RoomTask {
 
     fn admit(&mut self, feed: &Arc<FeedShared>, client: Option<ClientId>) {
         if let Some(client) = &client {
-            let same = |(_, other): &&(Arc<FeedShared>, Option<ClientId>)| other.as_ref() == Some(client);
-            if let Some((displaced, _)) = self.feeds.iter().find(same) {
-                displaced
-                    .end(Refusal::new(Code::Replaced, "another connection with the same client took over"));
+            for (other, _) in self.feeds.iter().filter(|(_, other)| other.as_ref() == Some(client)) {
+                other.end(Refusal::new(Code::Replaced, "another connection with the same client took over"));
             }
         }
         self.feeds.push((Arc::clone(feed), client));
