@@ -420,7 +420,10 @@ impl Room {
                     "the room remembers as many clients as it may",
                 ));
             }
-            tally.last_id = Some(id);
+            // Relays are not remembered, so a lower id after one is no repeat.
+            if push.action != Action::Relay {
+                tally.last_id = Some(id);
+            }
         }
         if self.record.closed || tally.closed {
             return Err(Refusal::new(Code::Closed, "the room is closed"));
