@@ -28,6 +28,7 @@ mod directory;
 mod engine;
 mod error;
 mod expiry;
+mod journal;
 mod layout;
 mod local;
 mod opening;

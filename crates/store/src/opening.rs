@@ -9,7 +9,7 @@ use crate::engine::embedded::EmbeddedEngine;
 use crate::engine::{Batch, Engine, Persist, Rows};
 use crate::layout::{self, FORMAT_VERSION, Keyspace};
 use crate::options::Options;
-use crate::rows;
+use crate::{journal, rows};
 use crate::watermark::Watermark;
 
 /// Opens the store in a directory, or makes one where nothing is.
@@ -50,6 +50,8 @@ fn open_existing(directory: Directory, options: &Options) -> Result<(EmbeddedEng
         }
         found => found,
     };
+    let expected = watermark.as_ref().map(|(_, expected)| *expected).filter(|_| !options.accept_loss);
+    journal::inspect(&engine_path, expected)?;
     let engine = EmbeddedEngine::open(&engine_path, options, false, Box::new(directory))?;
     check_format(&engine)?;
     let found = newest_commit(&engine)?;
