@@ -7,6 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use seabag_protocol::room::name::RoomSeq;
 use seabag_store::{LocalStore, Options, Store, StoreError, check};
@@ -95,10 +96,14 @@ impl Image {
 /// A store with acknowledged commits, copied while it is open: as a killed process leaves it. Also where its
 /// journal ended before the last two commits.
 fn killed_store(commits: u64, reopened: bool) -> (Image, Model, u64) {
+    killed_store_of(commits, reopened, &options(), "")
+}
+
+fn killed_store_of(commits: u64, reopened: bool, options: &Options, padding: &str) -> (Image, Model, u64) {
     let directory = scratch();
     let path = directory.path().join("store");
     block_on(async {
-        let mut store = LocalStore::open(&path, &options()).unwrap();
+        let mut store = LocalStore::open(&path, options).unwrap();
         let mut room = Model::create(&store, hash(1)).await;
         let mut before_last = 0;
         for number in 0..commits {
@@ -107,16 +112,25 @@ fn killed_store(commits: u64, reopened: bool) -> (Image, Model, u64) {
             }
             if reopened && number == commits / 2 {
                 store.close().await.unwrap();
-                store = LocalStore::open(&path, &options()).unwrap();
+                store = LocalStore::open(&path, options).unwrap();
             }
             let changes = match number % 6 {
                 4 => room.replace("r", value("replaced")),
                 5 => room.compact("a", RoomSeq(room.head.0 / 2), Some(value("so far"))),
-                _ => room.append("a", value(&number.to_string())),
+                _ => room.append("a", value(&format!("{number}{padding}"))),
             };
             commit(&store, room.commit(changes)).await;
         }
-        let image = Image::take(&path);
+        // The engine writes tables in the background; a copy is one moment only if nothing changes meanwhile.
+        let mut image = Image::take(&path);
+        for _ in 0..100 {
+            std::thread::sleep(Duration::from_millis(20));
+            let again = Image::take(&path);
+            if again.0 == image.0 {
+                break;
+            }
+            image = again;
+        }
         (image, room, before_last)
     })
 }
@@ -228,9 +242,17 @@ fn a_journal_cut_anywhere_in_its_last_two_commits_is_noticed() {
     assert_eq!(trial.opened, 1, "nothing but reserved space was cut off");
 }
 
+/// A store whose rows lie in tables as well as in the journal.
+fn store_with_tables() -> (Image, Model) {
+    let small = Options { memtable_bytes: 16 << 10, ..options() };
+    let (image, room, _) = killed_store_of(150, true, &small, &"x".repeat(400));
+    assert!(image.0.iter().any(|(path, ..)| path.iter().any(|part| part == "tables")), "tables were written");
+    (image, room)
+}
+
 #[test]
 fn any_file_cut_anywhere_is_noticed_or_harmless() {
-    let (image, room, _) = killed_store(40, true);
+    let (image, room) = store_with_tables();
     let files: Vec<_> = image.0.iter().map(|(path, bytes, _)| (path.clone(), bytes.len() as u64)).collect();
     let (mut trial, mut numbers) = (Trial::new(image, room), Numbers(1));
     for round in 0..1_000 {
@@ -241,17 +263,24 @@ fn any_file_cut_anywhere_is_noticed_or_harmless() {
 }
 
 #[test]
-fn a_byte_flipped_anywhere_is_noticed_or_harmless() {
+fn a_byte_flipped_anywhere_in_the_journal_is_noticed_or_harmless() {
     let (image, room, _) = killed_store(40, true);
     let (journal, bytes, _) = image.journal().clone();
-    let files: Vec<_> = image.0.iter().map(|(path, bytes, _)| (path.clone(), bytes.len() as u64)).collect();
     let (mut trial, mut numbers) = (Trial::new(image, room), Numbers(2));
     for _ in 0..400 {
         let (at, bit) = (numbers.below(bytes.len() as u64), numbers.below(8));
         trial.flip(&journal, at, 1 << bit);
     }
-    assert_eq!(trial.opened, 0, "every byte of the journal belongs to something acknowledged");
-    for round in 0..300 {
+    // All but the upper half of the engine's number of the last batch belongs to something acknowledged.
+    assert!(trial.opened < 8, "{} of {} opened", trial.opened, trial.tried);
+}
+
+#[test]
+fn a_byte_flipped_in_any_file_is_noticed_or_harmless() {
+    let (image, room) = store_with_tables();
+    let files: Vec<_> = image.0.iter().map(|(path, bytes, _)| (path.clone(), bytes.len() as u64)).collect();
+    let (mut trial, mut numbers) = (Trial::new(image, room), Numbers(3));
+    for round in 0..400 {
         let (file, length) = &files[round % files.len()];
         if *length > 0 {
             let (at, bit) = (numbers.below(*length), numbers.below(8));
