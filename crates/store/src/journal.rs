@@ -177,7 +177,8 @@ impl BatchReader {
         let head: [u8; 21] = self.array()?;
         let [tag, kind, compression, .., k0, k1, v0, v1, v2, v3, d0, d1, d2, d3] = head;
         let on_disk = u32::from_le_bytes([d0, d1, d2, d3]);
-        if tag != TAG_ITEM || kind > 1 || compression != 0 || on_disk != u32::from_le_bytes([v0, v1, v2, v3]) {
+        if tag != TAG_ITEM || kind > 1 || compression != 0 || on_disk != u32::from_le_bytes([v0, v1, v2, v3])
+        {
             return Err(Broken::Torn);
         }
         sum.update(&head);
@@ -217,7 +218,8 @@ mod tests {
     use super::*;
 
     fn batch(seqno: u64, commit: u64) -> Vec<u8> {
-        let items: [(&[u8], &[u8]); 2] = [(b"some row", b"of any value"), (META_COMMIT, &commit.to_be_bytes())];
+        let items: [(&[u8], &[u8]); 2] =
+            [(b"some row", b"of any value"), (META_COMMIT, &commit.to_be_bytes())];
         let (mut out, mut sum) = (vec![TAG_START], Xxh3::new());
         out.extend((items.len() as u32).to_le_bytes());
         out.extend(seqno.to_le_bytes());
@@ -270,7 +272,10 @@ mod tests {
         assert!(is_damage(&[[batches(1..=2), batches(4..=6)].concat()], 6));
         assert!(is_damage(&[[batch(7, 1), batch(6, 2)].concat()], 2), "out of the engine's order");
         let torn = batches(1..=3);
-        assert!(is_damage(&[torn[..torn.len() - 1].to_vec(), batches(4..=6)], 6), "only the newest may be torn");
+        assert!(
+            is_damage(&[torn[..torn.len() - 1].to_vec(), batches(4..=6)], 6),
+            "only the newest may be torn"
+        );
     }
 
     #[test]
