@@ -30,8 +30,9 @@ pub(crate) struct Due {
     pub(crate) number: RoomNumber,
     /// Holds exactly the room's state at the answer's place, if the answer reads.
     pub(crate) snapshot: Option<Arc<dyn Snapshot>>,
-    /// The command's share of its connection's bounds; given back when the answer is sent.
-    pub(crate) _held: Option<Held>,
+    /// The command's share of its connection's bounds; given back when the answer is sent. A feed's own reads
+    /// have none.
+    pub(crate) held: Option<Held>,
 }
 
 /// What stands at one place between the broadcasts.
@@ -390,7 +391,7 @@ impl Feed {
                     Err(refusal) => self.shared.end(refusal),
                 }
                 // A watching connection reads for itself what it never asked for; that subscribes to nothing.
-                if self.reading.front() == Some(&key) && due._held.is_none() {
+                if self.reading.front() == Some(&key) && due.held.is_none() {
                     self.reading.pop_front();
                     self.watched_reads = self.watched_reads.saturating_sub(1);
                 } else {

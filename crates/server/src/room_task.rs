@@ -183,6 +183,8 @@ enum Origin {
     /// A reader that ends here.
     Hang(Arc<FeedShared>, Refusal),
     Answer(oneshot::Sender<Answers>),
+    /// Someone who asked what the room was at this place.
+    Look(oneshot::Sender<Result<Look, Refusal>>, Look),
     /// Nobody waits: a will.
     Nobody,
 }
@@ -306,7 +308,7 @@ impl RoomTask {
                 Mail::Ask { command, held, answer } => {
                     self.apply(&mut wave, Origin::Answer(answer), command, held).await?;
                 }
-                Mail::Look { answer } => drop(answer.send(Ok(self.look()))),
+                Mail::Look { answer } => wave.sent.push((Origin::Look(answer, self.look()), Vec::new(), None)),
                 Mail::Touch => self.room.touch(),
                 Mail::Remove { reason, answer } => {
                     self.submit(std::mem::take(&mut wave)).await?;
@@ -443,12 +445,12 @@ impl RoomTask {
                             reply,
                             number: self.number,
                             snapshot: snapshot.clone(),
-                            _held: held.take(),
+                            held: held.take(),
                         };
                         match &origin {
                             Origin::Feed(feed) => feed.answer(self.ring.end(), due),
                             Origin::Answer(_) => answers.push(due),
-                            Origin::Nobody | Origin::Hang(..) => {}
+                            Origin::Nobody | Origin::Hang(..) | Origin::Look(..) => {}
                         }
                     }
                 }
@@ -457,6 +459,7 @@ impl RoomTask {
                 Origin::Feed(feed) => feed.wake(),
                 Origin::Hang(feed, refusal) => feed.end_after(self.ring.end(), refusal),
                 Origin::Answer(answer) => drop(answer.send(Ok(answers))),
+                Origin::Look(answer, look) => drop(answer.send(Ok(look))),
                 Origin::Nobody => {}
             }
         }
