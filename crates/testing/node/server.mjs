@@ -50,7 +50,7 @@ export class Server {
       if (this.ended !== null) throw new Error(`the server ended: ${this.ended}\n${this.tail()}`);
       return JSON.parse(await readFile(ready, 'utf8').catch(() => 'null') || 'null');
     }, 20_000);
-    this.listen = answer.listen;
+    this.listen = answer.address ?? answer.listen;
   }
 
   /** As when the power fails. */

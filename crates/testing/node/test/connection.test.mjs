@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { isDeepStrictEqual } from 'node:util';
 
 import { Bare, connect, newRoom, push, refusedUpgrade, settled, stored, until } from '../clients.mjs';
 import { serverTest } from '../server.mjs';
@@ -181,15 +182,21 @@ serverTest('a debug connection sees every stream as it is and as it becomes', as
   await settled(writer);
   const debug = await Bare.open(`${room.socket_url}?debug=true`);
   assert.deepEqual(await debug.rest(), [{ type: 'init', key: 'a', data: [{ value: 1, seq: 1 }] }]);
+  // Changes that come fast may share an init: the last one always shows the stream as it is.
+  const heard = [];
+  const becomes = async (data) => {
+    do heard.push(await debug.next()); while (!isDeepStrictEqual(heard.at(-1), { type: 'init', key: 'a', data }));
+  };
   writer.send(push('a', 2));
+  await becomes([{ value: 1, seq: 1 }, { value: 2, seq: 2 }]);
   writer.send(push('a', 'fleeting', 'relay'));
   writer.send(push('a', 'both', 'compact', 2));
-  await settled(writer);
-  assert.deepEqual(await debug.rest(), [
-    { type: 'init', key: 'a', data: [{ value: 1, seq: 1 }, { value: 2, seq: 2 }] },
-    { type: 'push', key: 'a', value: 'fleeting', seq: 3 },
-    { type: 'init', key: 'a', data: [{ value: 'both', seq: 2 }] },
-  ]);
+  await becomes([{ value: 'both', seq: 2 }]);
+  writer.send(push('b', 'only', 'replace'));
+  writer.send(push('a', 4));
+  await becomes([{ value: 'both', seq: 2 }, { value: 4, seq: 5 }]);
+  const pushes = heard.filter((message) => message.type === 'push');
+  assert.deepEqual(pushes, [{ type: 'push', key: 'a', value: 'fleeting', seq: 3 }]);
 });
 
 serverTest('the frame decides how a message is read, the connection how it is answered', async (server) => {

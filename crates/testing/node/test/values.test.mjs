@@ -70,7 +70,7 @@ serverTest('big integers beyond 64 bits and other tags disturb nobody', async (s
 serverTest('a map with a list as a key does not disturb JSON clients', async (server) => {
   const odd = new Map([[[1, 2], 'list'], [5, 'five'], [null, 'null'], [new Map([['a', 1]]), 'map']]);
   const { asCbor, asJson } = await exchange(server, [odd, 'after']);
-  assert.deepEqual([...asCbor[0]], [...odd]);
+  assert.deepEqual(asCbor[0], CBOR.decode(CBOR.encode(odd)));
   assert.deepEqual(asJson, [{ '[1,2]': 'list', 5: 'five', null: 'null', '{"a":1}': 'map' }, 'after']);
 });
 
