@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use seabag_server::{Durability, Server, Settings, Storage, TlsFiles};
+use seabag_server::{Durability, Secret, Server, Settings, Storage, TlsFiles};
 use serde::Serialize;
 
 use crate::exit::{EXIT_CODES, Exit, coded, usage};
@@ -96,8 +96,8 @@ fn server_settings(configuration: &Configuration) -> anyhow::Result<Settings> {
         storage,
         public_url: configuration.public_url.clone(),
         tls,
-        creation_token: configuration.creation_token.read(variable)?,
-        admin_token: configuration.admin_token.read(variable)?,
+        creation_token: configuration.creation_token.read(variable)?.map(Secret::new),
+        admin_token: configuration.admin_token.read(variable)?.map(Secret::new),
         room_ttl_ms: configuration.room_ttl_ms,
         limits: configuration.limits,
     })

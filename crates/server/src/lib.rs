@@ -21,9 +21,9 @@ pub struct Settings {
     /// Certificate and key.
     pub tls: Option<TlsFiles>,
     /// What creating a room asks for.
-    pub creation_token: Option<String>,
+    pub creation_token: Option<Secret>,
     /// What the admin address asks for.
-    pub admin_token: Option<String>,
+    pub admin_token: Option<Secret>,
     /// How long an unused room is kept.
     pub room_ttl_ms: Option<u64>,
     /// Every bound.
@@ -63,6 +63,21 @@ pub struct TlsFiles {
     pub certificate: PathBuf,
     /// Its private key.
     pub key: PathBuf,
+}
+
+/// A token.
+pub struct Secret(String);
+
+impl Secret {
+    /// Takes the token.
+    pub fn new(token: impl Into<String>) -> Self {
+        Self(token.into())
+    }
+
+    /// Whether the presented one is the same.
+    pub fn matches(&self, presented: &str) -> bool {
+        self.0 == presented
+    }
 }
 
 /// Why a server did not start.
