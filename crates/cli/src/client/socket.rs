@@ -10,6 +10,7 @@ use seabag_protocol::room::session::SUBPROTOCOL_JSON;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -134,6 +135,7 @@ impl Socket {
 
     fn broken(&self, error: &SocketError) -> Ending {
         match error {
+            SocketError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => self.ending(None),
             SocketError::Capacity(_) | SocketError::Protocol(_) | SocketError::Utf8(_) => {
                 Ending::lost(format!("the server broke the protocol: {error}"))
             }

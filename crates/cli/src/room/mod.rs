@@ -3,11 +3,17 @@
 mod aliases;
 mod book;
 mod choice;
+mod compact;
+mod export;
 mod get;
+mod import;
+mod info;
+mod keys;
 mod lines;
 mod new;
 mod page;
 mod push;
+mod remove;
 mod tail;
 mod value;
 
@@ -49,6 +55,20 @@ enum RoomCommand {
     Get(get::Get),
     /// Follow a room as it changes.
     Tail(tail::Tail),
+    /// List a room's streams.
+    Keys(keys::Keys),
+    /// Put one value in the place of a stream's entries up to a number.
+    Compact(compact::Compact),
+    /// Drop a stream's entries up to a number.
+    Trim(compact::Trim),
+    /// Show what a room is like.
+    Info(info::Info),
+    /// Write a whole room to a file.
+    Export(export::Export),
+    /// Append an export's entries to a room.
+    Import(import::Import),
+    /// Delete a room on its server, for everybody who uses it.
+    Rm(remove::Remove),
 }
 
 /// Runs one of the commands.
@@ -61,5 +81,12 @@ pub(crate) async fn run(room: Room) -> anyhow::Result<Exit> {
         RoomCommand::Push(command) => push::run(command).await,
         RoomCommand::Get(command) => get::run(command).await,
         RoomCommand::Tail(command) => tail::run(command).await,
+        RoomCommand::Keys(command) => keys::run(command).await,
+        RoomCommand::Compact(command) => compact::compact(command).await,
+        RoomCommand::Trim(command) => compact::trim(command).await,
+        RoomCommand::Info(command) => info::run(command).await,
+        RoomCommand::Export(command) => export::run(command).await,
+        RoomCommand::Import(command) => import::run(command).await,
+        RoomCommand::Rm(command) => remove::run(command).await,
     }
 }
