@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use futures_util::stream::{SplitSink, SplitStream};
@@ -25,6 +25,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::feed::{Feed, FeedShared, Outgoing, slow_reader};
+use crate::listen::Place;
 use crate::ring::{Event, text};
 use crate::room_task::{Held, Mail, RoomHandle};
 use crate::status::{close_code, respond};
@@ -53,11 +54,12 @@ pub(crate) async fn connect(
     State(app): State<App>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
+    Extension(place): Extension<Arc<Place>>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     match open(&app, &id, query.as_deref().unwrap_or_default(), &headers).await {
-        Ok((session, feed)) => accept(app, upgrade, session, feed),
+        Ok((session, feed)) => accept(app, upgrade, session, feed, place),
         Err(refusal) => {
             app.metrics.refused(refusal.code);
             respond(&refusal)
@@ -85,7 +87,13 @@ async fn open(
     Ok((session, feed))
 }
 
-fn accept(app: App, mut upgrade: WebSocketUpgrade, session: Arc<Mutex<Session>>, feed: Feed) -> Response {
+fn accept(
+    app: App,
+    mut upgrade: WebSocketUpgrade,
+    session: Arc<Mutex<Session>>,
+    feed: Feed,
+    place: Arc<Place>,
+) -> Response {
     let (subprotocol, encoding) = {
         let session = session.lock();
         (session.options().subprotocol(), session.options().encoding)
@@ -100,7 +108,10 @@ fn accept(app: App, mut upgrade: WebSocketUpgrade, session: Arc<Mutex<Session>>,
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_message_size(readable)
         .max_frame_size(readable)
-        .on_upgrade(move |socket| Box::pin(converse(app, socket, session, feed, encoding)))
+        .on_upgrade(move |socket| async move {
+            Box::pin(converse(app, socket, session, feed, encoding)).await;
+            drop(place);
+        })
 }
 
 /// What the two halves share.
