@@ -65,7 +65,10 @@ pub(crate) async fn run(command: Box<Serve>) -> anyhow::Result<Exit> {
     }
     greet(&configuration, &server);
     let shutdown = shutdown_signal()?;
-    server.run(shutdown).await.map_err(|error| coded(Exit::Storage, format!("the server stopped: {error}")))?;
+    server
+        .run(shutdown)
+        .await
+        .map_err(|error| coded(Exit::Storage, format!("the server stopped: {error}")))?;
     output::note("The server has stopped.");
     Ok(Exit::Done)
 }
@@ -165,7 +168,9 @@ fn greet(configuration: &Configuration, server: &Server) {
         output::warning("--memory keeps nothing: every room is gone when the server ends");
     }
     if server.address().ip().is_unspecified() && configuration.creation_token == settings::Token::Absent {
-        output::note("Anybody who reaches this address may create rooms; --creation-token-file restricts that.");
+        output::note(
+            "Anybody who reaches this address may create rooms; --creation-token-file restricts that.",
+        );
     }
 }
 

@@ -47,7 +47,8 @@ pub(crate) fn routes(app: App, store: Arc<LocalStore>, token: Option<Secret>) ->
 }
 
 async fn check_token(State(admin): State<Admin>, request: Request, next: Next) -> Response {
-    let allowed = admin.token.as_ref().is_none_or(|token| token.matches(bearer(request.headers()).unwrap_or_default()));
+    let allowed =
+        admin.token.as_ref().is_none_or(|token| token.matches(bearer(request.headers()).unwrap_or_default()));
     if allowed {
         next.run(request).await
     } else {
@@ -110,7 +111,8 @@ async fn list_rooms(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Re
     match admin.app.store.rooms(after, limit).await {
         Ok(rooms) => {
             let next = if rooms.len() == limit { rooms.last().map(|room| room.hash.to_hex()) } else { None };
-            let rooms: Vec<_> = rooms.iter().map(|room| summary(room, admin.app.registry.is_live(room.hash))).collect();
+            let rooms: Vec<_> =
+                rooms.iter().map(|room| summary(room, admin.app.registry.is_live(room.hash))).collect();
             Json(serde_json::json!({ "rooms": rooms, "next": next })).into_response()
         }
         Err(error) => respond(&store_refusal(&error)),
@@ -159,7 +161,8 @@ async fn backup(State(admin): State<Admin>) -> Response {
             let _ = sender.blocking_send(Err(error));
         }
     });
-    let body = stream::unfold(chunks, |mut chunks| async { chunks.recv().await.map(|chunk| (chunk, chunks)) });
+    let body =
+        stream::unfold(chunks, |mut chunks| async { chunks.recv().await.map(|chunk| (chunk, chunks)) });
     let kind = HeaderValue::from_static("application/octet-stream");
     ([(header::CONTENT_TYPE, kind)], Body::from_stream(body)).into_response()
 }
@@ -169,7 +172,9 @@ struct Chunks(mpsc::Sender<io::Result<Bytes>>);
 impl Write for Chunks {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let sent = self.0.blocking_send(Ok(Bytes::copy_from_slice(bytes)));
-        sent.map_err(|_| io::Error::new(io::ErrorKind::BrokenPipe, unavailable("the reader has left").message))?;
+        sent.map_err(|_| {
+            io::Error::new(io::ErrorKind::BrokenPipe, unavailable("the reader has left").message)
+        })?;
         Ok(bytes.len())
     }
 

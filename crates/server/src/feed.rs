@@ -30,8 +30,9 @@ pub(crate) struct Due {
     pub(crate) number: RoomNumber,
     /// Holds exactly the room's state at the answer's place, if the answer reads.
     pub(crate) snapshot: Option<Arc<dyn Snapshot>>,
-    /// The command's share of its connection's bounds; given back when the answer is sent.
-    pub(crate) _held: Option<Held>,
+    /// The command's share of its connection's bounds; given back when the answer is sent. A feed's own reads
+    /// have none.
+    pub(crate) held: Option<Held>,
 }
 
 /// What stands at one place between the broadcasts.
@@ -166,7 +167,11 @@ pub(crate) struct Feed {
 
 impl Feed {
     /// Joins a room. Resolves when it has its place there, or with the reason why it has none.
-    pub(crate) async fn join(room: RoomHandle, session: Arc<Mutex<Session>>, reader: Reader) -> Result<Self, Refusal> {
+    pub(crate) async fn join(
+        room: RoomHandle,
+        session: Arc<Mutex<Session>>,
+        reader: Reader,
+    ) -> Result<Self, Refusal> {
         let shared = Arc::new(FeedShared::new());
         let (command, client) = {
             let session = session.lock();
@@ -200,11 +205,6 @@ impl Feed {
         Arc::clone(&self.shared)
     }
 
-    /// Whether it follows the room, with nothing left to catch up.
-    pub(crate) fn is_live(&self) -> bool {
-        matches!(self.mode, Mode::Live)
-    }
-
     /// Waits until there is something to take. May be dropped at any time.
     pub(crate) async fn ready(&self) {
         std::future::poll_fn(|context| {
@@ -223,7 +223,9 @@ impl Feed {
         }
         let front = self.shared.due.lock().front().map(|(position, _)| *position);
         match self.mode {
-            Mode::Live => self.ring().end() > self.position || front.is_some_and(|front| front <= self.position),
+            Mode::Live => {
+                self.ring().end() > self.position || front.is_some_and(|front| front <= self.position)
+            }
             Mode::Joining | Mode::CatchingUp(_) => front.is_some(),
         }
     }
@@ -296,7 +298,11 @@ impl Feed {
                     self.changed.insert(key.clone());
                 }
                 if session.hears_trims() {
-                    out.push(Outgoing::Message(ServerMessage::Trimmed { key: key.clone(), seq: *seq, size: *size }));
+                    out.push(Outgoing::Message(ServerMessage::Trimmed {
+                        key: key.clone(),
+                        seq: *seq,
+                        size: *size,
+                    }));
                 }
             }
         }
@@ -305,13 +311,17 @@ impl Feed {
     async fn take_before_live(&mut self, position: u64, due: Due, out: &mut Vec<Outgoing>) {
         match due.reply {
             Reply::Joined(joined) => self.joined(position, joined, out).await,
-            Reply::ReadRoom { ref read, ref epoch, .. } if matches!(self.mode, Mode::CatchingUp(after) if after == read.after) => {
+            Reply::ReadRoom { ref read, ref epoch, .. } if matches!(self.mode, Mode::CatchingUp(after) if after == read.after) =>
+            {
                 let (head, epoch) = (read.head, epoch.clone());
                 match self.reader.read_room(&due).await {
                     Err(refusal) => self.shared.end(refusal),
                     Ok(page) => {
                         if !page.entries.is_empty() {
-                            out.push(Outgoing::Message(ServerMessage::Entries { data: page.entries, next: None }));
+                            out.push(Outgoing::Message(ServerMessage::Entries {
+                                data: page.entries,
+                                next: None,
+                            }));
                         }
                         self.epoch = Some(epoch);
                         self.go_on(position, page.next, head, out).await;
@@ -381,7 +391,7 @@ impl Feed {
                     Err(refusal) => self.shared.end(refusal),
                 }
                 // A watching connection reads for itself what it never asked for; that subscribes to nothing.
-                if self.reading.front() == Some(&key) && due._held.is_none() {
+                if self.reading.front() == Some(&key) && due.held.is_none() {
                     self.reading.pop_front();
                     self.watched_reads = self.watched_reads.saturating_sub(1);
                 } else {
@@ -390,7 +400,8 @@ impl Feed {
             }
             Reply::ReadRoom { read, epoch, reset } => {
                 if let Some(reason) = reset {
-                    let reset = ServerMessage::Reset { reason: *reason, epoch: epoch.clone(), seq: read.head };
+                    let reset =
+                        ServerMessage::Reset { reason: *reason, epoch: epoch.clone(), seq: read.head };
                     out.push(Outgoing::Message(reset));
                 }
                 match self.reader.read_room(&due).await {
@@ -417,6 +428,11 @@ impl Feed {
         }
     }
 
+    /// Where the reader stands as it joins a room whose head is `head`.
+    pub(crate) fn cursor_at_joining(&self, head: RoomSeq) -> Cursor {
+        self.cursor(if let Mode::CatchingUp(after) = self.mode { after } else { head })
+    }
+
     /// Where a reader stands that has got everything up to `seq`.
     pub(crate) fn cursor(&self, seq: RoomSeq) -> Cursor {
         Cursor { epoch: self.epoch.clone(), seq }
@@ -432,6 +448,9 @@ impl Drop for Feed {
 }
 
 pub(crate) fn slow_reader() -> Refusal {
-    Refusal::new(Code::SlowReader, "this connection does not read fast enough; connect again and go on from its cursor")
-        .retry_after(1_000)
+    Refusal::new(
+        Code::SlowReader,
+        "this connection does not read fast enough; connect again and go on from its cursor",
+    )
+    .retry_after(1_000)
 }

@@ -116,7 +116,8 @@ fn room_body(app: &App, headers: &HeaderMap, address: &RoomAddress, epoch: &Epoc
 fn check_creation_token(app: &App, headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(token) = &app.creation_token else { return Ok(()) };
     let presented = bearer(headers).unwrap_or_default();
-    let needed = || Refusal::new(Code::TokenRequired, "creating rooms here needs Authorization: Bearer {token}");
+    let needed =
+        || Refusal::new(Code::TokenRequired, "creating rooms here needs Authorization: Bearer {token}");
     if token.matches(presented) { Ok(()) } else { Err(needed()) }
 }
 
@@ -126,7 +127,12 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// `POST /room/{id}/send`: one message, or a list of pushes.
-pub(crate) async fn send(State(app): State<App>, Path(id): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+pub(crate) async fn send(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     app.metrics.received.inc();
     let encoding = match body_encoding(&headers) {
         Ok(encoding) => encoding,
@@ -201,9 +207,18 @@ pub(crate) fn encoded(encoding: Encoding, body: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, HeaderValue::from_static(media))], body).into_response()
 }
 
-async fn apply(app: &App, id: &str, headers: &HeaderMap, body: Body, bytes: usize) -> Result<SendAnswer, Refusal> {
+async fn apply(
+    app: &App,
+    id: &str,
+    headers: &HeaderMap,
+    body: Body,
+    bytes: usize,
+) -> Result<SendAnswer, Refusal> {
     let address = RoomAddress::parse(id)?;
-    let client = headers.get("seabag-client").map(|value| ClientId::parse(value.to_str().unwrap_or_default())).transpose()?;
+    let client = headers
+        .get("seabag-client")
+        .map(|value| ClientId::parse(value.to_str().unwrap_or_default()))
+        .transpose()?;
     let command = match body {
         Body::One(message) => one_command(app, message, client)?,
         Body::List(messages) => Some(list_command(app, messages, client)?),
@@ -222,7 +237,11 @@ async fn apply(app: &App, id: &str, headers: &HeaderMap, body: Body, bytes: usiz
     answer(&app.reader(), answers).await
 }
 
-fn one_command(app: &App, message: ClientMessage, client: Option<ClientId>) -> Result<Option<Command>, Refusal> {
+fn one_command(
+    app: &App,
+    message: ClientMessage,
+    client: Option<ClientId>,
+) -> Result<Option<Command>, Refusal> {
     let page = |limit: Option<u64>| limit.map(|limit| limit.min(app.limits.page_entries_max));
     Ok(Some(match message {
         ClientMessage::Push(push) => {
@@ -236,11 +255,17 @@ fn one_command(app: &App, message: ClientMessage, client: Option<ClientId>) -> R
         }
         ClientMessage::Keys { after, limit } => Command::Keys { after, limit: page(limit) },
         ClientMessage::Ping { nonce } => Command::Answer(ServerMessage::Pong { nonce }),
-        ClientMessage::Will { .. } => return Err(Refusal::bad_message("a will needs a connection that can end")),
+        ClientMessage::Will { .. } => {
+            return Err(Refusal::bad_message("a will needs a connection that can end"));
+        }
     }))
 }
 
-fn list_command(app: &App, messages: Vec<ClientMessage>, client: Option<ClientId>) -> Result<Command, Refusal> {
+fn list_command(
+    app: &App,
+    messages: Vec<ClientMessage>,
+    client: Option<ClientId>,
+) -> Result<Command, Refusal> {
     if messages.len() as u64 > app.limits.list_pushes_max {
         let message = format!("a list may have {} pushes", app.limits.list_pushes_max);
         return Err(Refusal::new(Code::TooLarge, message));
@@ -253,7 +278,10 @@ fn list_command(app: &App, messages: Vec<ClientMessage>, client: Option<ClientId
         check_id(&push, client.as_ref())?;
         let bytes = push.value.as_ref().map_or(0, |value| value.len() as u64);
         if bytes > app.limits.message_bytes_max {
-            let refusal = Refusal::new(Code::TooLarge, format!("a message may have {} bytes", app.limits.message_bytes_max));
+            let refusal = Refusal::new(
+                Code::TooLarge,
+                format!("a message may have {} bytes", app.limits.message_bytes_max),
+            );
             return Err(refusal.about(push.id, Some(&push.key)));
         }
         pushes.push((push, None));
@@ -264,7 +292,9 @@ fn list_command(app: &App, messages: Vec<ClientMessage>, client: Option<ClientId
 fn check_id(push: &Push, client: Option<&ClientId>) -> Result<(), Refusal> {
     let lone = push.id.is_some() && client.is_none() && push.action != Action::Relay;
     if lone {
-        return Err(Refusal::bad_message("an id needs the header Seabag-Client").about(push.id, Some(&push.key)));
+        return Err(
+            Refusal::bad_message("an id needs the header Seabag-Client").about(push.id, Some(&push.key))
+        );
     }
     Ok(())
 }

@@ -6,24 +6,24 @@
 //!
 //! The server is blind: it links nothing that could open a sealed bag.
 
-mod settings;
 mod server;
+mod settings;
 
 mod app;
 mod listen;
 mod tls;
 mod urls;
 
-mod websocket;
+mod admin;
 mod http;
 mod stream;
-mod admin;
+mod websocket;
 
-mod registry;
-mod room_task;
-mod ring;
 mod feed;
 mod read;
+mod registry;
+mod ring;
+mod room_task;
 
 mod janitor;
 mod metrics;

@@ -35,6 +35,21 @@ pub(crate) struct Serving {
     pub(crate) connections: Gauge,
 }
 
+/// A connection's place among all. Whoever goes on using the connection after HTTP, as a WebSocket does, keeps
+/// it: the place is free, and a stopping server goes on, when the last holder is done.
+pub(crate) struct Place {
+    _permit: OwnedSemaphorePermit,
+    /// The listener waits until no receiver is left.
+    _open: watch::Receiver<()>,
+    connections: Gauge,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.connections.dec();
+    }
+}
+
 /// Serves until `stopping` turns true, then waits until every connection has ended.
 pub(crate) async fn serve(listener: TcpListener, serving: Serving, mut stopping: watch::Receiver<bool>) {
     // Each connection holds a receiver; the sender closes when all have ended.
@@ -52,12 +67,10 @@ pub(crate) async fn serve(listener: TcpListener, serving: Serving, mut stopping:
         };
         match accepted {
             Ok((stream, _)) => {
-                let connection = connect(stream, serving.clone(), place, stopping.clone());
-                let still_open = open.subscribe();
-                tokio::spawn(async move {
-                    connection.await;
-                    drop(still_open);
-                });
+                serving.connections.inc();
+                let connections = serving.connections.clone();
+                let place = Arc::new(Place { _permit: place, _open: open.subscribe(), connections });
+                tokio::spawn(connect(stream, serving.clone(), place, stopping.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -75,15 +88,13 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn connect(stream: TcpStream, serving: Serving, place: OwnedSemaphorePermit, stopping: watch::Receiver<bool>) {
-    serving.connections.inc();
-    let connections = serving.connections.clone();
+async fn connect(stream: TcpStream, serving: Serving, place: Arc<Place>, stopping: watch::Receiver<bool>) {
     // Without it two small writes in a row wait for the peer's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let served = match serving.tls.clone() {
-        None => converse(stream, serving, stopping).await,
+        None => converse(stream, serving, place, stopping).await,
         Some(tls) => match tokio::time::timeout(serving.patience, tls.accept(stream)).await {
-            Ok(Ok(stream)) => converse(stream, serving, stopping).await,
+            Ok(Ok(stream)) => converse(stream, serving, place, stopping).await,
             Ok(Err(error)) => Err(error),
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         },
@@ -91,15 +102,22 @@ async fn connect(stream: TcpStream, serving: Serving, place: OwnedSemaphorePermi
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended early");
     }
-    connections.dec();
-    drop(place);
 }
 
-async fn converse<S>(stream: S, serving: Serving, mut stopping: watch::Receiver<bool>) -> io::Result<()>
+async fn converse<S>(
+    stream: S,
+    serving: Serving,
+    place: Arc<Place>,
+    mut stopping: watch::Receiver<bool>,
+) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = TowerToHyperService::new(serving.router.map_request(|request: hyper::Request<Incoming>| request.map(Body::new)));
+    let router = serving.router.map_request(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(Arc::clone(&place));
+        request.map(Body::new)
+    });
+    let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(serving.patience)

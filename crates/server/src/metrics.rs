@@ -1,6 +1,5 @@
 //! What the server counts, as Prometheus text. No label ever holds a room id.
 
-
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -50,11 +49,23 @@ impl Metrics {
         registry.register("rooms_created", "Rooms created", self.rooms_created.clone());
         registry.register("connections", "Connections open", self.connections.clone());
         registry.register("readers", "WebSocket and event-stream readers", self.readers.clone());
-        registry.register("messages_received", "Messages received by WebSocket and HTTP", self.received.clone());
-        registry.register("messages_broadcast", "Messages broadcast, each counted once", self.broadcasts.clone());
+        registry.register(
+            "messages_received",
+            "Messages received by WebSocket and HTTP",
+            self.received.clone(),
+        );
+        registry.register(
+            "messages_broadcast",
+            "Messages broadcast, each counted once",
+            self.broadcasts.clone(),
+        );
         registry.register("messages_sent", "Messages sent to readers", self.sent.clone());
         registry.register("refusals", "Refusals by code", self.refusals.clone());
-        registry.register("connections_ended", "Connections ended by the server, by code", self.ended.clone());
+        registry.register(
+            "connections_ended",
+            "Connections ended by the server, by code",
+            self.ended.clone(),
+        );
         registry.register_collector(Box::new(StoreFigures(store.statistics())));
         let mut text = String::new();
         // Writing to a String cannot fail.
@@ -83,7 +94,11 @@ impl Collector for StoreFigures {
             ("store_commits", "Room commits in transactions", figures.commits),
             ("store_operations", "Rows written", figures.operations),
             ("store_written_bytes", "Bytes of rows written", figures.bytes),
-            ("store_commit_nanoseconds", "Nanoseconds spent in transactions, syncs included", figures.commit_nanoseconds),
+            (
+                "store_commit_nanoseconds",
+                "Nanoseconds spent in transactions, syncs included",
+                figures.commit_nanoseconds,
+            ),
             ("store_reaped_rows", "Rows deleted in the background", figures.reaped_rows),
         ];
         for (name, help, value) in counters {
@@ -93,4 +108,3 @@ impl Collector for StoreFigures {
         Ok(())
     }
 }
-

@@ -62,7 +62,11 @@ impl Reader {
     }
 }
 
-fn read_stream(snapshot: &dyn Snapshot, number: RoomNumber, read: &StreamRead) -> Result<Vec<(RoomSeq, Value)>, StoreError> {
+fn read_stream(
+    snapshot: &dyn Snapshot,
+    number: RoomNumber,
+    read: &StreamRead,
+) -> Result<Vec<(RoomSeq, Value)>, StoreError> {
     snapshot.read_stream(number, read)
 }
 

@@ -8,8 +8,8 @@ use parking_lot::Mutex;
 use seabag_protocol::error::Refusal;
 use seabag_protocol::room::machine::Command;
 use seabag_protocol::room::name::{Epoch, RoomHash};
-use seabag_protocol::room::session::Session;
 use seabag_protocol::room::record::RoomRecord;
+use seabag_protocol::room::session::Session;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::chance::random;
@@ -45,7 +45,9 @@ struct Live {
 impl Registry {
     pub(crate) fn new(surroundings: Surroundings) -> Result<Self, Refusal> {
         let process = BASE64URL_NOPAD.encode(&random::<9>()?);
-        let idle = usize::try_from(surroundings.limits.idle_rooms_max).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let idle = usize::try_from(surroundings.limits.idle_rooms_max)
+            .unwrap_or(usize::MAX)
+            .min(Semaphore::MAX_PERMITS);
         let idle_places = Arc::new(Semaphore::new(idle));
         Ok(Self { inner: Arc::new(Inner { live: Mutex::default(), surroundings, process, idle_places }) })
     }
@@ -116,12 +118,7 @@ impl Registry {
     }
 
     /// Applies one command and brings its answers.
-    pub(crate) async fn send(
-        &self,
-        hash: RoomHash,
-        command: Command,
-        held: Option<Held>,
-    ) -> Answers {
+    pub(crate) async fn send(&self, hash: RoomHash, command: Command, held: Option<Held>) -> Answers {
         let mut held = held;
         self.ask(hash, |answer| Mail::Ask { command: command.clone(), held: held.take(), answer }).await
     }
@@ -129,6 +126,15 @@ impl Registry {
     /// Removes a room; its readers are told the reason. Whether there was one.
     pub(crate) async fn remove(&self, hash: RoomHash, reason: &Refusal) -> Result<bool, Refusal> {
         self.ask(hash, |answer| Mail::Remove { reason: reason.clone(), answer }).await
+    }
+
+    /// Lets the time to live of a room in memory start anew. Whether it is in memory.
+    pub(crate) async fn touch(&self, hash: RoomHash) -> bool {
+        let handle = self.inner.live.lock().rooms.get(&hash).cloned();
+        match handle {
+            Some(handle) => handle.send(Mail::Touch).await.is_ok(),
+            None => false,
+        }
     }
 
     /// Whether a room is in memory.

@@ -52,6 +52,8 @@ pub(crate) enum Mail {
     Ask { command: Command, held: Option<Held>, answer: oneshot::Sender<Answers> },
     /// What the room is now.
     Look { answer: oneshot::Sender<Result<Look, Refusal>> },
+    /// The room is in use, though nothing is written: its time to live starts anew.
+    Touch,
     /// The room is to be removed from the store, and its readers told why.
     Remove { reason: Refusal, answer: oneshot::Sender<Result<bool, Refusal>> },
     /// The server stops: its readers are told, what was applied is committed, the room leaves memory.
@@ -67,7 +69,7 @@ impl Mail {
             Self::Ask { answer, .. } => drop(answer.send(Err(refusal))),
             Self::Look { answer } => drop(answer.send(Err(refusal))),
             Self::Remove { answer, .. } => drop(answer.send(Err(refusal))),
-            Self::Stop { .. } => {}
+            Self::Touch | Self::Stop { .. } => {}
         }
     }
 }
@@ -181,6 +183,8 @@ enum Origin {
     /// A reader that ends here.
     Hang(Arc<FeedShared>, Refusal),
     Answer(oneshot::Sender<Answers>),
+    /// Someone who asked what the room was at this place.
+    Look(oneshot::Sender<Result<Look, Refusal>>, Look),
     /// Nobody waits: a will.
     Nobody,
 }
@@ -260,7 +264,8 @@ impl RoomTask {
                 idle_place = Some((Instant::now() + idle, self.registry.idle_place()));
             }
             // With many idle rooms about, this one does not wait.
-            let idle_at = idle_place.as_ref().map(|(at, place)| if place.is_some() { *at } else { Instant::now() });
+            let idle_at =
+                idle_place.as_ref().map(|(at, place)| if place.is_some() { *at } else { Instant::now() });
             tokio::select! {
                 biased;
                 committed = first_receipt(&mut self.pending), if !self.pending.is_empty() => self.release(committed?),
@@ -297,11 +302,14 @@ impl RoomTask {
                 Mail::Command { feed, command, held } => {
                     self.apply(&mut wave, Origin::Feed(feed), command, held).await?;
                 }
-                Mail::Hang { feed, refusal } => wave.sent.push((Origin::Hang(feed, refusal), Vec::new(), None)),
+                Mail::Hang { feed, refusal } => {
+                    wave.sent.push((Origin::Hang(feed, refusal), Vec::new(), None))
+                }
                 Mail::Ask { command, held, answer } => {
                     self.apply(&mut wave, Origin::Answer(answer), command, held).await?;
                 }
-                Mail::Look { answer } => drop(answer.send(Ok(self.look()))),
+                Mail::Look { answer } => wave.sent.push((Origin::Look(answer, self.look()), Vec::new(), None)),
+                Mail::Touch => self.room.touch(),
                 Mail::Remove { reason, answer } => {
                     self.submit(std::mem::take(&mut wave)).await?;
                     self.release_all().await?;
@@ -323,9 +331,8 @@ impl RoomTask {
 
     fn admit(&mut self, feed: &Arc<FeedShared>, client: Option<ClientId>) {
         if let Some(client) = &client {
-            let same = |(_, other): &&(Arc<FeedShared>, Option<ClientId>)| other.as_ref() == Some(client);
-            if let Some((displaced, _)) = self.feeds.iter().find(same) {
-                displaced.end(Refusal::new(Code::Replaced, "another connection with the same client took over"));
+            for (other, _) in self.feeds.iter().filter(|(_, other)| other.as_ref() == Some(client)) {
+                other.end(Refusal::new(Code::Replaced, "another connection with the same client took over"));
             }
         }
         self.feeds.push((Arc::clone(feed), client));
@@ -356,7 +363,8 @@ impl RoomTask {
         }
         self.survey(wave, &mut command).await?;
         let effects = self.room.apply(command, now_ms());
-        let is_read = |effect: &Effect| matches!(effect, Effect::Reply(Reply::ReadStream(_) | Reply::ReadRoom { .. }));
+        let is_read =
+            |effect: &Effect| matches!(effect, Effect::Reply(Reply::ReadStream(_) | Reply::ReadRoom { .. }));
         wave.reads |= effects.iter().any(is_read);
         wave.sent.push((origin, effects, held));
         Ok(())
@@ -366,7 +374,9 @@ impl RoomTask {
     async fn survey(&mut self, wave: &mut Wave, command: &mut Command) -> Result<(), StoreError> {
         let asked: Vec<(&Push, &mut Option<Survey>)> = match command {
             Command::Push { push, survey, .. } => vec![(&*push, survey)],
-            Command::PushList { pushes, .. } => pushes.iter_mut().map(|(push, survey)| (&*push, survey)).collect(),
+            Command::PushList { pushes, .. } => {
+                pushes.iter_mut().map(|(push, survey)| (&*push, survey)).collect()
+            }
             _ => return Ok(()),
         };
         for (push, survey) in asked {
@@ -374,7 +384,8 @@ impl RoomTask {
             self.submit(std::mem::take(wave)).await?;
             self.release_all().await?;
             let (number, snapshot) = (self.number, self.surroundings.store.snapshot());
-            let read = self.surroundings.reader.run(Some(snapshot), move |snapshot| snapshot.survey(number, range));
+            let read =
+                self.surroundings.reader.run(Some(snapshot), move |snapshot| snapshot.survey(number, range));
             *survey = Some(read.await.map_err(|refusal| StoreError::Io(refusal.message))?);
         }
         Ok(())
@@ -430,11 +441,16 @@ impl RoomTask {
                         events = true;
                     }
                     Effect::Reply(reply) => {
-                        let due = Due { reply, number: self.number, snapshot: snapshot.clone(), _held: held.take() };
+                        let due = Due {
+                            reply,
+                            number: self.number,
+                            snapshot: snapshot.clone(),
+                            held: held.take(),
+                        };
                         match &origin {
                             Origin::Feed(feed) => feed.answer(self.ring.end(), due),
                             Origin::Answer(_) => answers.push(due),
-                            Origin::Nobody | Origin::Hang(..) => {}
+                            Origin::Nobody | Origin::Hang(..) | Origin::Look(..) => {}
                         }
                     }
                 }
@@ -443,6 +459,7 @@ impl RoomTask {
                 Origin::Feed(feed) => feed.wake(),
                 Origin::Hang(feed, refusal) => feed.end_after(self.ring.end(), refusal),
                 Origin::Answer(answer) => drop(answer.send(Ok(answers))),
+                Origin::Look(answer, look) => drop(answer.send(Ok(look))),
                 Origin::Nobody => {}
             }
         }

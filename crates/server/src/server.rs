@@ -83,19 +83,29 @@ impl Server {
         let dynamic: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
         let metrics = Arc::new(Metrics::default());
         let limits = settings.limits;
-        let surroundings =
-            Surroundings { store: dynamic, reader: Reader::new(limits.reads_max), metrics: Arc::clone(&metrics), limits };
-        let registry = Registry::new(surroundings.clone()).map_err(|refusal| StartError::Other(refusal.message))?;
+        let surroundings = Surroundings {
+            store: dynamic,
+            reader: Reader::new(limits.reads_max),
+            metrics: Arc::clone(&metrics),
+            limits,
+        };
+        let registry =
+            Registry::new(surroundings.clone()).map_err(|refusal| StartError::Other(refusal.message))?;
         let urls = Urls::new(settings.public_url.as_deref(), tls.is_some(), address.to_string());
         let app = App::new(registry, surroundings, urls, settings.creation_token);
         let admin = match settings.admin_listen {
             Some(wanted) => {
                 let (listener, address) = bind(wanted)?;
-                Some((listener, address, admin::routes(app.clone(), Arc::clone(&store), settings.admin_token)))
+                Some((
+                    listener,
+                    address,
+                    admin::routes(app.clone(), Arc::clone(&store), settings.admin_token),
+                ))
             }
             None => None,
         };
-        let places = usize::try_from(limits.connections_max.max(1)).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        let places =
+            usize::try_from(limits.connections_max.max(1)).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let serving = Serving {
             router: routes(app.clone()),
             tls,
@@ -103,7 +113,8 @@ impl Server {
             places: Arc::new(Semaphore::new(places)),
             connections: metrics.connections.clone(),
         };
-        let lifetime = Lifetime { open_ms: settings.room_ttl_ms, closed_ms: Some(limits.closed_room_kept_ms) };
+        let lifetime =
+            Lifetime { open_ms: settings.room_ttl_ms, closed_ms: Some(limits.closed_room_kept_ms) };
         Ok(Self { app, store, listener, address, admin, serving, lifetime })
     }
 
@@ -146,7 +157,9 @@ impl Server {
                 tracing::error!(%reason, "storage has stopped; nothing further is acknowledged");
                 unavailable("storage has stopped")
             }
-            None => Refusal::new(Code::GoingAway, "the server is about to stop; connect again").retry_after(2_000),
+            None => {
+                Refusal::new(Code::GoingAway, "the server is about to stop; connect again").retry_after(2_000)
+            }
         };
         let _ = stop.send(true);
         if timeout(patience, app.registry.stop(reason)).await.is_err() {
@@ -182,7 +195,8 @@ fn open_store(storage: &Storage) -> Result<LocalStore, StoreError> {
 
 fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     let listen = || {
-        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+        let socket =
+            socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
         socket.bind(&address.into())?;

@@ -18,7 +18,9 @@ pub(crate) fn http_status(code: Code) -> StatusCode {
         Code::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::TooManyKeys | Code::RoomFull | Code::TooManyClients => StatusCode::INSUFFICIENT_STORAGE,
         Code::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        Code::Unavailable | Code::GoingAway | Code::SlowReader | Code::SilentPeer => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Unavailable | Code::GoingAway | Code::SlowReader | Code::SilentPeer => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
     }
 }
 
@@ -66,7 +68,9 @@ pub(crate) fn respond_with(status: StatusCode, refusal: &Refusal) -> Response {
     }
     let mut response = (status, Json(body)).into_response();
     if let Some(retry_ms) = refusal.retry_ms {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(retry_ms.div_ceil(1_000).max(1)));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(retry_ms.div_ceil(1_000).max(1)));
     }
     response
 }

@@ -65,7 +65,9 @@ pub(crate) async fn get_stream(
 fn parse(app: &App, query: &str) -> Result<Query, Refusal> {
     let mut parsed = Query { since: None, key: None, limit: None, wait: Duration::ZERO };
     let number = |name: &str, value: &str| {
-        value.parse::<u64>().map_err(|_| Refusal::new(Code::BadParameter, format!("{name} must be a whole number")))
+        value
+            .parse::<u64>()
+            .map_err(|_| Refusal::new(Code::BadParameter, format!("{name} must be a whole number")))
     };
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         match &*name {
@@ -129,7 +131,8 @@ async fn page(app: &App, address: &RoomAddress, query: Query) -> Result<Response
 async fn read_page(app: &App, hash: RoomHash, cursor: &Cursor, limit: Option<u64>) -> Result<Page, Refusal> {
     let command = Command::GetRoom { cursor: cursor.clone(), limit };
     let answers = app.registry.send(hash, command, None).await?;
-    let due = answers.into_iter().next().ok_or_else(|| crate::status::unavailable("the room gave no answer"))?;
+    let due =
+        answers.into_iter().next().ok_or_else(|| crate::status::unavailable("the room gave no answer"))?;
     let page = app.reader().read_room(&due).await?;
     let Reply::ReadRoom { read, epoch, reset } = due.reply else {
         return Err(crate::status::unavailable("the room gave another answer"));
@@ -138,7 +141,12 @@ async fn read_page(app: &App, hash: RoomHash, cursor: &Cursor, limit: Option<u64
 }
 
 /// Waits until something stored may have come behind the cursor, or the time is up.
-async fn wait_for_more(app: &App, address: &RoomAddress, cursor: &Cursor, until: Instant) -> Result<(), Refusal> {
+async fn wait_for_more(
+    app: &App,
+    address: &RoomAddress,
+    cursor: &Cursor,
+    until: Instant,
+) -> Result<(), Refusal> {
     let mut feed = join(app, address, Some(cursor.clone())).await?;
     let mut batch = Vec::new();
     while timeout_at(until, feed.ready()).await.is_ok() {
@@ -147,7 +155,9 @@ async fn wait_for_more(app: &App, address: &RoomAddress, cursor: &Cursor, until:
             match outgoing {
                 Outgoing::End(refusal) => return Err(refusal),
                 Outgoing::Message(ServerMessage::Entries { .. }) => return Ok(()),
-                Outgoing::Event(event) if matches!(&*event, Event::Push(push) if push.stored) => return Ok(()),
+                Outgoing::Event(event) if matches!(&*event, Event::Push(push) if push.stored) => {
+                    return Ok(());
+                }
                 Outgoing::Event(_) | Outgoing::Message(_) => {}
             }
         }
@@ -250,11 +260,7 @@ impl Events {
             }
             Outgoing::Message(message) => match &message {
                 ServerMessage::Hello(hello) => {
-                    text.push_str("retry: 1000\n");
-                    // A reader from now on stands at the head; one that catches up stands where it stood.
-                    if self.feed.is_live() {
-                        text.push_str(&format!("id: {}\n", self.feed.cursor(hello.seq)));
-                    }
+                    text.push_str(&format!("retry: 1000\nid: {}\n", self.feed.cursor_at_joining(hello.seq)));
                     named("hello", &json(&message), text);
                 }
                 ServerMessage::Reset { .. } => named("reset", &json(&message), text),

@@ -15,9 +15,11 @@ use crate::settings::TlsFiles;
 
 /// Makes a TLS acceptor of PEM files.
 pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, StartError> {
-    let fail = |path: &Path, why: &dyn std::fmt::Display| StartError::Tls(format!("{}: {why}", path.display()));
+    let fail =
+        |path: &Path, why: &dyn std::fmt::Display| StartError::Tls(format!("{}: {why}", path.display()));
     let open = |path: &Path| File::open(path).map(BufReader::new).map_err(|error| fail(path, &error));
-    let certificates = CertificateDer::pem_reader_iter(open(&files.certificate)?).collect::<Result<Vec<_>, _>>();
+    let certificates =
+        CertificateDer::pem_reader_iter(open(&files.certificate)?).collect::<Result<Vec<_>, _>>();
     let certificates = certificates.map_err(|error| fail(&files.certificate, &error))?;
     if certificates.is_empty() {
         return Err(fail(&files.certificate, &"it holds no certificate"));

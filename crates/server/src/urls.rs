@@ -27,7 +27,10 @@ impl Urls {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(first);
         let forwarded = headers.get("forwarded").and_then(|value| value.to_str().ok()).map(first);
         let part = |name: &str| forwarded.and_then(|forwarded| forwarded_part(forwarded, name));
-        let host = [part("host"), text("x-forwarded-host"), text("host")].into_iter().flatten().find(|host| is_host(host));
+        let host = [part("host"), text("x-forwarded-host"), text("host")]
+            .into_iter()
+            .flatten()
+            .find(|host| is_host(host));
         let secure = match part("proto").or_else(|| text("x-forwarded-proto")) {
             Some(proto) => proto.eq_ignore_ascii_case("https") || proto.eq_ignore_ascii_case("wss"),
             None => self.tls,
@@ -66,7 +69,9 @@ mod tests {
     use super::*;
 
     fn origin(urls: &Urls, headers: &[(&'static str, &str)]) -> String {
-        urls.origin(&headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect())
+        urls.origin(
+            &headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect(),
+        )
     }
 
     #[test]

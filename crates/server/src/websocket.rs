@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use futures_util::stream::{SplitSink, SplitStream};
@@ -25,6 +25,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::app::App;
 use crate::clock::now_ms;
 use crate::feed::{Feed, FeedShared, Outgoing, slow_reader};
+use crate::listen::Place;
 use crate::ring::{Event, text};
 use crate::room_task::{Held, Mail, RoomHandle};
 use crate::status::{close_code, respond};
@@ -53,11 +54,12 @@ pub(crate) async fn connect(
     State(app): State<App>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
+    Extension(place): Extension<Arc<Place>>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     match open(&app, &id, query.as_deref().unwrap_or_default(), &headers).await {
-        Ok((session, feed)) => accept(app, upgrade, session, feed),
+        Ok((session, feed)) => accept(app, upgrade, session, feed, place),
         Err(refusal) => {
             app.metrics.refused(refusal.code);
             respond(&refusal)
@@ -65,8 +67,14 @@ pub(crate) async fn connect(
     }
 }
 
-async fn open(app: &App, id: &str, query: &str, headers: &HeaderMap) -> Result<(Arc<Mutex<Session>>, Feed), Refusal> {
-    let offered = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+async fn open(
+    app: &App,
+    id: &str,
+    query: &str,
+    headers: &HeaderMap,
+) -> Result<(Arc<Mutex<Session>>, Feed), Refusal> {
+    let offered =
+        headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
     let offered = offered.collect::<Vec<_>>().join(",");
     // The published npm client glues `?cbor=true` to a URL that has it already, whenever it reconnects.
     let query = query.replace('?', "&");
@@ -79,7 +87,13 @@ async fn open(app: &App, id: &str, query: &str, headers: &HeaderMap) -> Result<(
     Ok((session, feed))
 }
 
-fn accept(app: App, mut upgrade: WebSocketUpgrade, session: Arc<Mutex<Session>>, feed: Feed) -> Response {
+fn accept(
+    app: App,
+    mut upgrade: WebSocketUpgrade,
+    session: Arc<Mutex<Session>>,
+    feed: Feed,
+    place: Arc<Place>,
+) -> Response {
     let (subprotocol, encoding) = {
         let session = session.lock();
         (session.options().subprotocol(), session.options().encoding)
@@ -87,13 +101,17 @@ fn accept(app: App, mut upgrade: WebSocketUpgrade, session: Arc<Mutex<Session>>,
     if let Some(subprotocol) = subprotocol {
         upgrade.set_selected_protocol(HeaderValue::from_static(subprotocol));
     }
-    let readable = usize::try_from(app.limits.message_bytes_max.saturating_mul(OVERSIZE_READ_FACTOR)).unwrap_or(usize::MAX);
+    let readable = usize::try_from(app.limits.message_bytes_max.saturating_mul(OVERSIZE_READ_FACTOR))
+        .unwrap_or(usize::MAX);
     upgrade
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_message_size(readable)
         .max_frame_size(readable)
-        .on_upgrade(move |socket| Box::pin(converse(app, socket, session, feed, encoding)))
+        .on_upgrade(move |socket| async move {
+            Box::pin(converse(app, socket, session, feed, encoding)).await;
+            drop(place);
+        })
 }
 
 /// What the two halves share.
@@ -115,7 +133,9 @@ struct Connection {
 async fn converse(app: App, socket: WebSocket, session: Arc<Mutex<Session>>, feed: Feed, encoding: Encoding) {
     app.metrics.readers.inc();
     let metrics = Arc::clone(&app.metrics);
-    let inflight = usize::try_from(app.limits.connection_inflight_bytes_max.max(1)).unwrap_or(1).min(Semaphore::MAX_PERMITS);
+    let inflight = usize::try_from(app.limits.connection_inflight_bytes_max.max(1))
+        .unwrap_or(1)
+        .min(Semaphore::MAX_PERMITS);
     let connection = Connection {
         session,
         feed: feed.shared(),
@@ -325,7 +345,11 @@ fn close_reason(refusal: &Refusal) -> String {
     reason
 }
 
-async fn write_until_end(connection: &Connection, sink: &mut SplitSink<WebSocket, Message>, feed: &mut Feed) -> Ended {
+async fn write_until_end(
+    connection: &Connection,
+    sink: &mut SplitSink<WebSocket, Message>,
+    feed: &mut Feed,
+) -> Ended {
     let limits = connection.app.limits;
     let ping_interval = Duration::from_millis(limits.ping_interval_ms.max(1));
     let mut ping_at = Instant::now() + ping_interval;
@@ -371,7 +395,11 @@ async fn write_until_end(connection: &Connection, sink: &mut SplitSink<WebSocket
 }
 
 /// Writes frames and flushes once. A peer that does not take them ends here, also when the room gives up on it.
-async fn write(connection: &Connection, sink: &mut SplitSink<WebSocket, Message>, frames: Vec<Message>) -> Option<Ended> {
+async fn write(
+    connection: &Connection,
+    sink: &mut SplitSink<WebSocket, Message>,
+    frames: Vec<Message>,
+) -> Option<Ended> {
     if frames.is_empty() {
         return None;
     }

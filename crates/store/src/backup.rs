@@ -145,7 +145,10 @@ pub fn restore(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Progress, StoreError> {
     if !is_vacant(path)? {
-        return Err(StoreError::Io(format!("{} is not empty; a restore needs an empty directory", path.display())));
+        return Err(StoreError::Io(format!(
+            "{} is not empty; a restore needs an empty directory",
+            path.display()
+        )));
     }
     let (directory, contents) = Directory::lock(path)?;
     if contents == Contents::Store {

@@ -11,6 +11,7 @@ use crate::engine::{Rows, scan_prefix};
 use crate::layout::{self, Keyspace, prefix_end};
 use crate::options::Options;
 use crate::store::RoomNumber;
+use crate::tables::Depth;
 use crate::{LocalStore, StoreError, opening, rows};
 
 /// Most findings that are listed: the first ones say what is wrong.
@@ -37,7 +38,7 @@ impl fmt::Display for Finding {
 /// Checks the store in a directory that no process has open: what does not agree, at most a thousand findings.
 /// Opens it as any start does, and is refused where a start is. Blocks.
 pub fn check(path: &Path, options: &Options) -> Result<Vec<Finding>, StoreError> {
-    let (engine, _) = opening::open(path, options)?;
+    let (engine, _) = opening::open(path, options, Depth::Everything)?;
     check_rows(&engine)
 }
 
@@ -100,7 +101,9 @@ impl Checker<'_> {
             self.room = Some(hash);
             if let Some((number, record)) = self.read(rows::decode_room(&value))? {
                 self.expect(number.0 < next_room, || format!("its number {} was never given out", number.0));
-                self.expect(numbers.insert(number), || format!("its number {} is another room's too", number.0));
+                self.expect(numbers.insert(number), || {
+                    format!("its number {} is another room's too", number.0)
+                });
                 self.number_row(hash, number)?;
                 self.check_room(number, &record)?;
             }
@@ -149,7 +152,9 @@ impl Checker<'_> {
             format!("its record counts {} bytes, its streams {bytes}", record.bytes)
         });
         let last = keys.values().map(|key| key.last).max().unwrap_or_default();
-        self.expect(last <= record.stored, || format!("entry {last} is above the last stored, {}", record.stored));
+        self.expect(last <= record.stored, || {
+            format!("entry {last} is above the last stored, {}", record.stored)
+        });
         self.expect(record.stored <= record.reserved, || "entries are stored above its reservation".into());
         for row in scan_prefix(self.rows, Keyspace::Clients, &prefix) {
             let (key, value) = row?;
@@ -180,7 +185,9 @@ impl Checker<'_> {
             let Some((seq, value)) = self.read(read)? else { continue };
             if is_base {
                 let known = record.is_some_and(|record| record.base == Some(seq));
-                self.expect(known, || format!("stream {} has a base at {seq} that its record lacks", number.0));
+                self.expect(known, || {
+                    format!("stream {} has a base at {seq} that its record lacks", number.0)
+                });
             } else {
                 let ordered = self.rows.get(Keyspace::Order, &layout::order_key(room, seq, number))?;
                 self.expect(ordered.is_some(), || format!("entry {seq} is missing in the room's order"));
@@ -197,14 +204,18 @@ impl Checker<'_> {
         for (number, record) in keys {
             let sum = found.remove(number).unwrap_or_else(|| empty(*number));
             let sum = KeyRecord { floor: record.floor, ..sum };
-            self.expect(sum == *record, || format!("stream {}: its record is {record:?}, its rows {sum:?}", number.0));
+            self.expect(sum == *record, || {
+                format!("stream {}: its record is {record:?}, its rows {sum:?}", number.0)
+            });
             self.expect(record.count > 0, || format!("stream {} is empty and not forgotten", number.0));
         }
         for (number, last) in garbage {
             let row = self.rows.get(Keyspace::Garbage, &layout::stream_key(room, number))?;
             let up_to = self.read(row.map_or(Ok(0), |row| rows::decode_u64(&row, "garbage")))?;
             let listed = up_to.is_some_and(|up_to| last.0 <= up_to);
-            self.expect(listed, || format!("row {last} of stream {} is garbage that is not listed", number.0));
+            self.expect(listed, || {
+                format!("row {last} of stream {} is garbage that is not listed", number.0)
+            });
         }
         Ok(())
     }

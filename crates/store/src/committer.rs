@@ -14,8 +14,8 @@ use crate::engine::{Engine, Persist};
 use crate::expiry::Move;
 use crate::options::{Durability, Options};
 use crate::queue::{Taken, Weight};
-use crate::reaper::{Reaper, Step};
 use crate::read::StoreSnapshot;
+use crate::reaper::{Reaper, Step};
 use crate::shared::Shared;
 use crate::store::{Commit, Committed, RoomNumber, Snapshot};
 use crate::transaction::Transaction;
@@ -101,10 +101,8 @@ impl Committer {
         transaction: Transaction,
         options: &Options,
     ) -> Self {
-        let transaction_max = Weight {
-            operations: options.transaction_operations_max,
-            bytes: options.transaction_bytes_max,
-        };
+        let transaction_max =
+            Weight { operations: options.transaction_operations_max, bytes: options.transaction_bytes_max };
         let reaper = Reaper::new(options);
         let durability = options.durability;
         Self {
@@ -154,7 +152,8 @@ impl Committer {
         let mut answers = Vec::with_capacity(orders.len());
         let mut closing = None;
         let work = AssertUnwindSafe(|| self.work(orders, &mut answers, &mut closing));
-        let done = catch_unwind(work).unwrap_or_else(|_| Err(StoreError::Stopped("the committer panicked".into())));
+        let done =
+            catch_unwind(work).unwrap_or_else(|_| Err(StoreError::Stopped("the committer panicked".into())));
         let failure = done.err().map(|error| self.shared.stop(&error));
         let failure = failure.or_else(|| self.shared.stopped());
         for answer in answers {
@@ -205,7 +204,8 @@ impl Committer {
                 answers.push(Answered::Commit(result, reply));
             }
             Order::Create(hash, record, reply) => {
-                let result = broken.map_or_else(|| self.transaction.create(&*self.engine, hash, &record), Err);
+                let result =
+                    broken.map_or_else(|| self.transaction.create(&*self.engine, hash, &record), Err);
                 failure = result.as_ref().err().and_then(stop);
                 answers.push(Answered::Create(result, reply));
             }

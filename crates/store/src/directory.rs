@@ -153,7 +153,9 @@ fn refuse_foreign(path: &Path) -> Result<(), StoreError> {
         let name = entry.map_err(|error| failed(path, &error))?.file_name();
         if !is_incidental(&name) && name != "format.new" {
             let (path, name) = (path.display(), name.display());
-            return Err(StoreError::UnknownFormat(format!("{path} holds {name} and is not a store's directory")));
+            return Err(StoreError::UnknownFormat(format!(
+                "{path} holds {name} and is not a store's directory"
+            )));
         }
     }
     Ok(())
@@ -198,7 +200,9 @@ mod tests {
     #[test]
     fn another_version_is_refused_by_name() {
         let directory = tempfile::tempdir().unwrap();
-        for (text, expected) in [("seabag store 2\n", "version 2"), ("seabag store 1", "not a store"), ("", "not a")] {
+        for (text, expected) in
+            [("seabag store 2\n", "version 2"), ("seabag store 1", "not a store"), ("", "not a")]
+        {
             fs::write(directory.path().join(FORMAT), text).unwrap();
             let refusal = refusal(directory.path());
             assert!(matches!(refusal, StoreError::UnknownFormat(_)));

@@ -6,19 +6,22 @@ use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
 use seabag_protocol::room::name::{RoomHash, RoomSeq};
-use seabag_protocol::room::record::{RoomPage, RoomRead, RoomRecord, StoredRoom, StreamRead, Survey, SurveyRange};
+use seabag_protocol::room::record::{
+    RoomPage, RoomRead, RoomRecord, StoredRoom, StreamRead, Survey, SurveyRange,
+};
 use seabag_protocol::room::value::Value;
 use tokio::sync::{oneshot, watch};
 
 use crate::committer::{Committer, Order, Reply};
-use crate::engine::{Engine, Rows};
 use crate::engine::memory::MemoryEngine;
+use crate::engine::{Engine, Rows};
 use crate::options::Options;
 use crate::readers::Readers;
 use crate::shared::Shared;
 use crate::store::{
     Answer, Commit, Health, Lifetime, Receipt, RoomNumber, RoomSummary, Snapshot, Statistics, Store,
 };
+use crate::tables::Depth;
 use crate::transaction::Transaction;
 use crate::watermark::Watermark;
 use crate::{StoreError, expiry, opening, read};
@@ -45,7 +48,7 @@ impl LocalStore {
     /// another format ([`StoreError::UnknownFormat`]), whose newest acknowledged commits are missing
     /// ([`StoreError::Shortened`], unless [`Options::accept_loss`]), or whose bytes are damaged.
     pub fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
-        let (engine, watermark) = opening::open(path, options)?;
+        let (engine, watermark) = opening::open(path, options, Depth::Outlines)?;
         Self::start(Arc::new(engine), Some(watermark), options)
     }
 

@@ -6,9 +6,7 @@ use std::iter::Peekable;
 use std::sync::Arc;
 
 use seabag_protocol::room::name::{KeyNumber, RoomHash, RoomSeq, StreamKey};
-use seabag_protocol::room::record::{
-    Entry, RoomPage, RoomRead, StoredRoom, StreamRead, Survey, SurveyRange,
-};
+use seabag_protocol::room::record::{Entry, RoomPage, RoomRead, StoredRoom, StreamRead, Survey, SurveyRange};
 use seabag_protocol::room::value::Value;
 
 use crate::StoreError;
@@ -21,11 +19,7 @@ use crate::store::{RoomNumber, RoomSummary, Snapshot};
 pub(crate) struct StoreSnapshot(pub(crate) Arc<dyn Rows>);
 
 impl Snapshot for StoreSnapshot {
-    fn read_stream(
-        &self,
-        room: RoomNumber,
-        read: &StreamRead,
-    ) -> Result<Vec<(RoomSeq, Value)>, StoreError> {
+    fn read_stream(&self, room: RoomNumber, read: &StreamRead) -> Result<Vec<(RoomSeq, Value)>, StoreError> {
         let Some(record) = &read.record else { return Ok(Vec::new()) };
         let mut entries = Vec::new();
         if let Some(base) = record.base.filter(|base| read.after < *base && *base <= read.head) {
@@ -211,7 +205,9 @@ impl<'a> PageReader<'a> {
         let wanted = layout::row_key(room, key, seq);
         let found = match &mut stream.scan {
             None => rows.get(Keyspace::Streams, &wanted)?,
-            Some(scan) => scan.next().transpose()?.filter(|(key, _)| **key == *wanted).map(|(_, value)| value),
+            Some(scan) => {
+                scan.next().transpose()?.filter(|(key, _)| **key == *wanted).map(|(_, value)| value)
+            }
         };
         self.scans += usize::from(opens);
         rows::decode_value(found.ok_or_else(|| missing(seq))?)

@@ -74,7 +74,12 @@ impl Reaper {
     }
 
     /// Adds the deletion of some garbage to a batch.
-    pub(crate) fn step(&mut self, rows: &dyn Rows, batch: &mut Batch, now: Instant) -> Result<Step, StoreError> {
+    pub(crate) fn step(
+        &mut self,
+        rows: &dyn Rows,
+        batch: &mut Batch,
+        now: Instant,
+    ) -> Result<Step, StoreError> {
         let Some(job) = self.job.take().map_or_else(|| self.next_job(rows), |job| Ok(Some(job)))? else {
             self.due = None;
             return Ok(Step::Done);

@@ -164,7 +164,11 @@ pub(crate) fn decode_key(number: KeyNumber, bytes: &[u8]) -> Result<(StreamKey, 
 
 /// The value of a row of `Clients`.
 pub(crate) fn encode_client(record: &ClientRecord) -> Bytes {
-    encode(&ClientRow { last_id: record.last_id.0, seq: record.seq.map(|seq| seq.0), used_ms: record.used_ms })
+    encode(&ClientRow {
+        last_id: record.last_id.0,
+        seq: record.seq.map(|seq| seq.0),
+        used_ms: record.used_ms,
+    })
 }
 
 /// Reads a row of `Clients`.
@@ -249,7 +253,17 @@ mod tests {
     #[test]
     fn fields_that_a_later_version_appends_are_skipped() {
         let mut encoder = minicbor::Encoder::new(Vec::new());
-        encoder.array(4).unwrap().u64(7).unwrap().null().unwrap().u64(9).unwrap().str("of the future").unwrap();
+        encoder
+            .array(4)
+            .unwrap()
+            .u64(7)
+            .unwrap()
+            .null()
+            .unwrap()
+            .u64(9)
+            .unwrap()
+            .str("of the future")
+            .unwrap();
         let read = decode_client(&encoder.into_writer()).unwrap();
         assert_eq!(read, ClientRecord { last_id: PushId(7), seq: None, used_ms: 9 });
     }

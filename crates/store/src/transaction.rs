@@ -158,7 +158,11 @@ impl Transaction {
             self.set(Keyspace::Keys, layout::stream_key(room, *number), row);
         }
         for ((number, seq), value) in &changes.rows {
-            self.batch.put(Keyspace::Streams, layout::row_key(room, *number, *seq), rows::encode_value(value));
+            self.batch.put(
+                Keyspace::Streams,
+                layout::row_key(room, *number, *seq),
+                rows::encode_value(value),
+            );
             self.batch.put(Keyspace::Order, layout::order_key(room, *seq, *number), Bytes::new());
         }
         for (number, base) in &changes.bases {

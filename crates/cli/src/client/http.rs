@@ -40,7 +40,9 @@ impl fmt::Display for HttpError {
             Self::NotSent(reason) => write!(f, "cannot reach the server: {reason}"),
             Self::Broken(reason) => write!(f, "the connection to the server broke: {reason}"),
             Self::Refused { refusal: Some(refusal), .. } => write!(f, "the server refused: {refusal}"),
-            Self::Refused { status, text, .. } if text.is_empty() => write!(f, "the server answered {status}"),
+            Self::Refused { status, text, .. } if text.is_empty() => {
+                write!(f, "the server answered {status}")
+            }
             Self::Refused { status, text, .. } => write!(f, "the server answered {status}: {text}"),
         }
     }

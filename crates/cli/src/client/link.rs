@@ -96,7 +96,9 @@ mod tests {
 
     #[test]
     fn what_names_no_room_is_refused_without_being_repeated() {
-        for text in ["", "short", "http://s/", "http://s/room/short", "{}", "ftp://s/room/AAAAAAAAAAAAAAAAAAAAAA"] {
+        for text in
+            ["", "short", "http://s/", "http://s/room/short", "{}", "ftp://s/room/AAAAAAAAAAAAAAAAAAAAAA"]
+        {
             let error = Link::parse(text, "http://s").unwrap_err();
             assert!(!error.contains("AAAA") || text.starts_with("ftp"), "{error}");
         }

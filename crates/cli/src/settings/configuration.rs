@@ -97,7 +97,10 @@ impl Configuration {
             durability: table::parse_durability(parsed("durability")?).map_err(usage)?,
             accept_loss: table::parse_flag(parsed("accept_loss")?).map_err(usage)?,
             cache_bytes: super::units::parse_bytes(parsed("cache_bytes")?).map_err(usage)?,
-            public_url: layer::first(&layers, "public_url").map(table::parse_url).transpose().map_err(usage)?,
+            public_url: layer::first(&layers, "public_url")
+                .map(table::parse_url)
+                .transpose()
+                .map_err(usage)?,
             tls: match (path("tls_certificate"), path("tls_key")) {
                 (Some(certificate), Some(key)) => Some((certificate, key)),
                 (None, None) => None,
@@ -187,7 +190,8 @@ mod tests {
 
     #[test]
     fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
-        let file = file("listen = \"127.0.0.1:3\"\nroom_ttl = \"3h\"\nlog = \"debug\"\n[limits]\nrooms_max = 3\n");
+        let file =
+            file("listen = \"127.0.0.1:3\"\nroom_ttl = \"3h\"\nlog = \"debug\"\n[limits]\nrooms_max = 3\n");
         let read = |name: &str| match name {
             "SEABAG_LISTEN" => Some("127.0.0.1:2".to_owned()),
             "SEABAG_ROOM_TTL" => Some("2h".to_owned()),

@@ -66,7 +66,8 @@ impl Layer {
             if key == "limits" {
                 let limits = value.as_table().ok_or_else(|| usage(format!("{source}: limits is a table")))?;
                 for (key, value) in limits {
-                    let name = table::find_limit(key).ok_or_else(|| unknown(source, &format!("limits.{key}")))?;
+                    let name =
+                        table::find_limit(key).ok_or_else(|| unknown(source, &format!("limits.{key}")))?;
                     layer.take(name, value)?;
                 }
                 continue;
@@ -87,7 +88,10 @@ impl Layer {
             toml::Value::Boolean(flag) => flag.to_string(),
             other => {
                 let found = other.type_str();
-                return Err(usage(format!("{}: {name} is a text, a number or a flag, not a {found}", self.source)));
+                return Err(usage(format!(
+                    "{}: {name} is a text, a number or a flag, not a {found}",
+                    self.source
+                )));
             }
         };
         table::kind(name).check(&text).map_err(|error| usage(format!("{}: {name}: {error}", self.source)))?;
@@ -127,7 +131,8 @@ mod tests {
 
     #[test]
     fn a_file_holds_settings_and_limits() {
-        let text = "listen = \"0.0.0.0:80\"\nmemory = true\n[limits]\nmessage_bytes_max = \"2MiB\"\nrooms_max = 5\n";
+        let text =
+            "listen = \"0.0.0.0:80\"\nmemory = true\n[limits]\nmessage_bytes_max = \"2MiB\"\nrooms_max = 5\n";
         let layer = Layer::from_toml(text, "f.toml").unwrap();
         assert_eq!(layer.get("listen"), Some("0.0.0.0:80"));
         assert_eq!(layer.get("memory"), Some("true"));

@@ -11,7 +11,8 @@ use super::units;
 
 /// Writes the configuration as TOML.
 pub(crate) fn print(configuration: &Configuration) -> String {
-    let mut text = String::from("# The configuration in force. `seabag serve --config FILE` reads it back.\n");
+    let mut text =
+        String::from("# The configuration in force. `seabag serve --config FILE` reads it back.\n");
     for info in SETTINGS {
         // Writing to a String cannot fail.
         let _ = write!(text, "\n# {}\n", info.about);
@@ -24,13 +25,21 @@ pub(crate) fn print(configuration: &Configuration) -> String {
             }
         }
     }
-    text.push_str("\n# Sizes may be written as 64KiB, 1MiB, 1GiB; durations as 500ms, 20s, 5m, 24h, 7d.\n[limits]\n");
+    text.push_str(
+        "\n# Sizes may be written as 64KiB, 1MiB, 1GiB; durations as 500ms, 20s, 5m, 24h, 7d.\n[limits]\n",
+    );
     for info in Limits::TABLE {
         let kind = table::kind(info.name);
         let number = configuration.limits.get(info.name).unwrap_or(info.default);
         let default = kind.write_number(info.default).replace('"', "");
         let remark = if number == info.default { String::new() } else { format!(" Default: {default}.") };
-        let _ = write!(text, "\n# {}{remark}\n{} = {}\n", info.about.trim(), info.name, kind.write_number(number));
+        let _ = write!(
+            text,
+            "\n# {}{remark}\n{} = {}\n",
+            info.about.trim(),
+            info.name,
+            kind.write_number(number)
+        );
     }
     text
 }
@@ -52,7 +61,9 @@ fn value(configuration: &Configuration, name: &str) -> Result<String, &'static s
         "admin_listen" => configuration.admin_listen.map(|address| quote(&address.to_string())).ok_or(UNSET),
         "admin_token_file" => token(&configuration.admin_token),
         "creation_token_file" => token(&configuration.creation_token),
-        "room_ttl" => Ok(quote(&configuration.room_ttl_ms.map_or("never".to_owned(), units::format_milliseconds))),
+        "room_ttl" => {
+            Ok(quote(&configuration.room_ttl_ms.map_or("never".to_owned(), units::format_milliseconds)))
+        }
         "log" => Ok(quote(&configuration.log)),
         "log_format" => Ok(quote(if configuration.log_json { "json" } else { "text" })),
         _ => Err(UNSET),

@@ -55,15 +55,25 @@ mod tests {
 
     #[test]
     fn sizes_and_durations_are_read_and_written_back() {
-        for (text, bytes) in
-            [("0", 0), ("1000", 1000), ("64KiB", 65_536), ("1mib", 1 << 20), ("1 GiB", 1 << 30), ("1_000", 1000)]
-        {
+        for (text, bytes) in [
+            ("0", 0),
+            ("1000", 1000),
+            ("64KiB", 65_536),
+            ("1mib", 1 << 20),
+            ("1 GiB", 1 << 30),
+            ("1_000", 1000),
+        ] {
             assert_eq!(parse_bytes(text), Ok(bytes), "{text}");
             assert_eq!(parse_bytes(&format_bytes(bytes)), Ok(bytes));
         }
-        for (text, milliseconds) in
-            [("500ms", 500), ("20s", 20_000), ("5m", 300_000), ("24h", 86_400_000), ("7d", 604_800_000), ("50", 50)]
-        {
+        for (text, milliseconds) in [
+            ("500ms", 500),
+            ("20s", 20_000),
+            ("5m", 300_000),
+            ("24h", 86_400_000),
+            ("7d", 604_800_000),
+            ("50", 50),
+        ] {
             assert_eq!(parse_milliseconds(text), Ok(milliseconds), "{text}");
             assert_eq!(parse_milliseconds(&format_milliseconds(milliseconds)), Ok(milliseconds));
         }

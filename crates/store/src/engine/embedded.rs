@@ -62,7 +62,8 @@ impl EmbeddedEngine {
                 if !create && !known.iter().any(|name| &**name == keyspace.name()) {
                     return Err(StoreError::Damaged(format!("the keyspace {} is lost", keyspace.name())));
                 }
-                let configured = || KeyspaceCreateOptions::default().max_memtable_size(options.memtable_bytes);
+                let configured =
+                    || KeyspaceCreateOptions::default().max_memtable_size(options.memtable_bytes);
                 database.keyspace(keyspace.name(), configured).map_err(explain)
             };
             let keyspaces = Keyspace::ALL.into_iter().map(open).collect::<Result<_, _>>()?;

@@ -103,7 +103,8 @@ pub(crate) async fn pages_keep_entries_of_equal_number_together(mut backend: Bac
         commit(&*store, room.commit(changes)).await;
     }
     room.check_loaded(&*store, hash(1)).await;
-    let page = store.snapshot().read_room(room.number, &room.plan_room(RoomSeq::ZERO, 1, usize::MAX)).unwrap();
+    let page =
+        store.snapshot().read_room(room.number, &room.plan_room(RoomSeq::ZERO, 1, usize::MAX)).unwrap();
     assert_eq!(page.entries.len(), 4, "three bases and a row share number 4");
     assert_eq!(page.next, Some(RoomSeq(4)));
 }
@@ -130,7 +131,11 @@ pub(crate) async fn pages_end_at_their_limits(mut backend: Backend) {
         (page.entries.iter().map(|entry| entry.seq.0).collect::<Vec<_>>(), page.next.map(|seq| seq.0))
     };
     assert_eq!(page(0, 3, usize::MAX), (vec![1, 2, 3], Some(3)));
-    assert_eq!(page(0, 10, usize::MAX), ((1..=10).collect(), None), "nothing follows a page that is just full");
+    assert_eq!(
+        page(0, 10, usize::MAX),
+        ((1..=10).collect(), None),
+        "nothing follows a page that is just full"
+    );
     assert_eq!(page(8, 3, usize::MAX), (vec![9, 10], None));
     assert_eq!(page(10, 3, usize::MAX), (vec![], None));
     // Each value is four bytes: the page ends behind the entry that reaches the bound.
@@ -143,7 +148,11 @@ pub(crate) async fn a_page_never_goes_beyond_a_cut_list_of_bases(mut backend: Ba
     let script = [('r', "a"), ('r', "b"), ('a', "x"), ('r', "c"), ('a', "x"), ('r', "d"), ('a', "x")];
     let room = room_of(&*store, &script).await;
     let mut plan = room.plan_room(RoomSeq::ZERO, 3, usize::MAX);
-    assert_eq!(plan.bases.iter().map(|(seq, _)| seq.0).collect::<Vec<_>>(), [1, 2, 4], "d's base is not listed");
+    assert_eq!(
+        plan.bases.iter().map(|(seq, _)| seq.0).collect::<Vec<_>>(),
+        [1, 2, 4],
+        "d's base is not listed"
+    );
     let page = store.snapshot().read_room(room.number, &plan).unwrap();
     assert_eq!(page.entries.iter().map(|entry| entry.seq.0).collect::<Vec<_>>(), [1, 2, 3]);
     // As many bases as the limit, and no limit that would end the page earlier: it ends at the last of them.

@@ -1,6 +1,7 @@
 //! A naive room: what the store must show, kept in plain maps, with the changes that lead there. It follows the
 //! rules of a room only as far as rows are concerned; it decides nothing that clients see.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses another part")]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -207,7 +208,8 @@ impl Model {
     pub fn check(&self, snapshot: &dyn Snapshot) {
         for (key, stream) in &self.keys {
             for after in [0, stream.floor.0, self.head.0 / 2, self.head.0] {
-                let found = snapshot.read_stream(self.number, &self.plan_stream(key.as_str(), after)).unwrap();
+                let found =
+                    snapshot.read_stream(self.number, &self.plan_stream(key.as_str(), after)).unwrap();
                 let expected: Vec<_> = stream.entries().filter(|(seq, _)| seq.0 > after).collect();
                 let found: Vec<_> = found.iter().map(|(seq, value)| (*seq, value)).collect();
                 assert_eq!(found, expected, "stream {key:?} after {after}");
@@ -232,10 +234,17 @@ impl Model {
             let numbers: BTreeSet<_> = page.entries.iter().map(|entry| entry.seq).collect();
             let before_last = page.entries.iter().filter(|entry| Some(&entry.seq) < numbers.last());
             let bytes: usize = before_last.clone().map(|entry| entry.value.len()).sum();
-            assert!(before_last.count() < limit && (bytes < bytes_max || numbers.len() == 1), "too long a page");
+            assert!(
+                before_last.count() < limit && (bytes < bytes_max || numbers.len() == 1),
+                "too long a page"
+            );
             found.extend(page.entries);
             let Some(next) = page.next else { break };
-            assert_eq!(Some(next), found.last().map(|entry| entry.seq), "the next page goes on behind this one");
+            assert_eq!(
+                Some(next),
+                found.last().map(|entry| entry.seq),
+                "the next page goes on behind this one"
+            );
             assert!(next > after);
             after = next;
         }
@@ -248,7 +257,8 @@ impl Model {
         assert_eq!(number, self.number);
         assert_eq!(stored.record, self.record);
         assert_eq!(stored.clients, self.clients);
-        let keys: BTreeMap<_, _> = self.keys.iter().map(|(key, stream)| (key.clone(), stream.record())).collect();
+        let keys: BTreeMap<_, _> =
+            self.keys.iter().map(|(key, stream)| (key.clone(), stream.record())).collect();
         assert_eq!(stored.keys, keys);
         self.check(&*store.snapshot());
     }
