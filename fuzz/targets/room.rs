@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|script: seabag_fuzz::Script| seabag_fuzz::room(script));
