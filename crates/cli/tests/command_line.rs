@@ -1,5 +1,7 @@
 //! The built program, for all that needs no server: help, configuration, refusals, exit codes.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
