@@ -45,7 +45,7 @@ enum Answer {
 /// The half of a feed that the room knows.
 pub(crate) struct FeedShared {
     /// Answers and the ring positions before which they go, ascending.
-    due: Mutex<VecDeque<(u64, Answer)>>,
+    due: Mutex<VecDeque<(u64, Box<Answer>)>>,
     /// The reader's position in the ring; `u64::MAX` while it is catching up and holds no queue.
     position: AtomicU64,
     waker: AtomicWaker,
@@ -76,12 +76,12 @@ impl FeedShared {
 
     /// Puts an answer before the event at `position`.
     pub(crate) fn answer(&self, position: u64, due: Due) {
-        self.due.lock().push_back((position, Answer::Due(due)));
+        self.due.lock().push_back((position, Box::new(Answer::Due(due))));
     }
 
     /// Ends the feed before the event at `position`, behind the answers that are due by then.
     pub(crate) fn end_after(&self, position: u64, refusal: Refusal) {
-        self.due.lock().push_back((position, Answer::End(refusal)));
+        self.due.lock().push_back((position, Box::new(Answer::End(refusal))));
         self.waker.wake();
     }
 
@@ -244,7 +244,7 @@ impl Feed {
             Mode::Live => self.take_live(out).await,
             Mode::Joining | Mode::CatchingUp(_) => {
                 let front = self.shared.due.lock().pop_front();
-                match front {
+                match front.map(|(position, answer)| (position, *answer)) {
                     Some((position, Answer::Due(due))) => self.take_before_live(position, due, out).await,
                     Some((_, Answer::End(refusal))) => self.shared.end(refusal),
                     None => {}
@@ -271,9 +271,9 @@ impl Feed {
                 self.position += 1;
                 self.hear(event, out);
             }
-            match due {
-                Some((_, Answer::Due(due))) => self.finish(due, out).await,
-                Some((_, Answer::End(refusal))) => return self.shared.end(refusal),
+            match due.map(|(_, answer)| *answer) {
+                Some(Answer::Due(due)) => self.finish(due, out).await,
+                Some(Answer::End(refusal)) => return self.shared.end(refusal),
                 None => break,
             }
         }

@@ -31,7 +31,7 @@ use crate::room_task::{Held, Mail, RoomHandle};
 use crate::status::{close_code, respond};
 
 /// Bytes that are read from a socket at a time: small, for there are thousands of idle ones (docs/benchmarks.md).
-const READ_BUFFER_BYTES: usize = 8 * 1024;
+const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// Bytes that are gathered before a write when much waits.
 const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 /// A message this many times over the limit is still read, so that its sender can be told properly.
@@ -353,7 +353,6 @@ async fn write_until_end(
     let limits = connection.app.limits;
     let ping_interval = Duration::from_millis(limits.ping_interval_ms.max(1));
     let mut ping_at = Instant::now() + ping_interval;
-    let mut batch = Vec::new();
     loop {
         tokio::select! {
             biased;
@@ -370,10 +369,12 @@ async fn write_until_end(
             // The peer has closed or vanished. What it had sent is applied all the same.
             () = connection.reader_done.notified() => return Ended::ByPeer,
         }
+        // Not kept over the wait: an idle connection shall hold next to nothing.
+        let mut batch = Vec::new();
         feed.take(&mut batch).await;
         let mut end = None;
         let mut frames = Vec::with_capacity(batch.len());
-        for outgoing in batch.drain(..) {
+        for outgoing in batch {
             match outgoing {
                 Outgoing::Message(message) => frames.push(encode(&message, connection.encoding)),
                 Outgoing::Event(event) => {

@@ -1,6 +1,6 @@
 //! Measures the store's own group commit, without a server: producers with one outstanding commit each, every
 //! commit one append of 300 bytes. `cargo run --release -p seabag-store --example group_commit -- [directory]
-//! [seconds]`. The reference line of the server's benchmark.
+//! [seconds] [memtable MiB]`. The reference line of the server's benchmark.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -125,9 +125,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory =
         arguments.next().map_or_else(|| std::env::temp_dir().join("seabag-group-commit"), PathBuf::from);
     let seconds = arguments.next().map_or(Ok(3), |text| text.parse())?;
+    let mut options = Options::default();
+    if let Some(mebibytes) = arguments.next() {
+        options.memtable_bytes = mebibytes.parse::<u64>()? << 20;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().build()?;
     runtime.block_on(async {
-        let store = Arc::new(LocalStore::open(&directory, &Options::default())?);
+        let store = Arc::new(LocalStore::open(&directory, &options)?);
         for producers in [1, 64, 256, 1_000, 4_000] {
             for rooms in [1, 100] {
                 measure(store.clone(), producers, rooms, Duration::from_secs(seconds)).await?;

@@ -5,6 +5,9 @@
 //! - [`world`] is a simulated server with clients, network, crashes and restores, all from one seed.
 //! - [`history`] checks what concurrent clients saw of one room.
 //! - [`tidy`] checks the repository itself.
+//! - [`process`] is a real server in a process of its own: started, stopped, killed, started again.
+//! - [`http_client`] and [`events`] speak HTTP and event streams to it, with nothing of the server's own code.
+//! - [`socket`] speaks WebSocket in both dialects and encodings; [`raw`] writes whatever bytes a test wants.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -12,8 +15,16 @@
 )]
 
 pub mod chance;
-pub mod history;
 pub mod model;
 pub mod naive_store;
-pub mod tidy;
 pub mod world;
+
+pub mod history;
+
+pub mod process;
+pub mod http_client;
+pub mod events;
+pub mod socket;
+pub mod raw;
+
+pub mod tidy;

@@ -1,5 +1,6 @@
 //! Faults of the room machine that these tests found. Each test states the law and fails until the fault is mended;
 //! then its `ignore` goes away. Run them with `cargo test -p seabag-testing --test known_faults -- --ignored`.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use seabag_protocol::error::Code;
 use seabag_protocol::limits::Limits;

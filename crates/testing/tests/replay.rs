@@ -1,5 +1,6 @@
 //! The law of replays: what a reader makes of a replay and the pushes after it is what it would have made of
 //! hearing everything from the start, whenever it joins, as long as compacts keep their contract.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeMap;
 

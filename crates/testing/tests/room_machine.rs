@@ -1,5 +1,6 @@
 //! The room machine against the naive model: whatever is sent, both give the same effects and the same reads, and
 //! so does a room that was stored and loaded again, at any point, cleanly or by a crash.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeMap;
 

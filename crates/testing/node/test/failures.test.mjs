@@ -206,3 +206,25 @@ serverTest('a reader that stops reading is not a burden to the others', async (s
   );
   if (idle.closed) assert.equal(idle.closed, 4100);
 });
+
+serverTest('who closes first gets its close frame answered', async (server) => {
+  const room = await newRoom(server);
+  for (const protocol of [undefined, 'seabag.v1']) {
+    for (const code of [1000, 4000]) {
+      const bare = await Bare.open(room.socket_url, { protocol });
+      bare.send({ type: 'ping' }, push('k', code));
+      bare.socket.close(code);
+      assert.equal(await bare.closing(), code, 'else a browser reports 1006, an abnormal end');
+    }
+  }
+  assert.equal((await stored(room, 'k')).length, 4, 'what was sent before the close is done');
+});
+
+serverTest('a refusal quotes little of what it refuses', async (server) => {
+  const room = await newRoom(server);
+  const bare = await Bare.open(room.socket_url);
+  bare.socket.send(JSON.stringify('x'.repeat(500_000)));
+  await bare.closing();
+  assert.equal(bare.heard[0].type, 'error');
+  assert.ok(JSON.stringify(bare.heard[0]).length < 2000);
+});

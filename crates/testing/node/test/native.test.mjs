@@ -283,3 +283,24 @@ serverTest('a client in each encoding and dialect sees one order', async (server
   assert.deepEqual(a, b);
   assert.deepEqual(a.map((message) => message.seq), Array.from({ length: 200 }, (_, n) => n + 1));
 });
+
+serverTest('entries that share a number are on one page, however small', async (server) => {
+  const room = await newRoom(server);
+  const bare = await native(room);
+  await bare.next();
+  const keys = ['a', 'b', 'c', 'd', 'e'];
+  for (const key of keys) bare.send(push(key, key));
+  // A compact may name any number up to the head: here all name the same.
+  for (const key of keys) bare.send(push(key, `all of ${key}`, 'compact', 5));
+  await bare.rest();
+  for (const limit of [1, 2, 4, 5]) {
+    const seen = [];
+    for (let next = 0; next !== null;) {
+      bare.send({ type: 'get', seq: next, limit });
+      const page = await bare.next();
+      seen.push(...page.data.map((entry) => entry.key));
+      next = page.next;
+    }
+    assert.deepEqual(seen.sort(), keys, `pages of ${limit}`);
+  }
+});
