@@ -28,16 +28,32 @@ pub struct Script {
 enum Step {
     Push(PushStep),
     List(Vec<PushStep>),
-    Join { epoch: u8, seq: u8 },
-    GetStream { key: u8, after: u8 },
-    GetRoom { after: u8, limit: u8 },
-    Keys { after: Option<u8>, limit: u8 },
+    Join {
+        epoch: u8,
+        seq: u8,
+    },
+    GetStream {
+        key: u8,
+        after: u8,
+    },
+    GetRoom {
+        after: u8,
+        limit: u8,
+    },
+    Keys {
+        after: Option<u8>,
+        limit: u8,
+    },
     Commit,
     /// What was not committed is lost; another owner loads the room.
     Crash,
     /// Everything is committed; the same or another owner loads the room.
-    Reload { same_owner: bool },
-    Time { hours: u8 },
+    Reload {
+        same_owner: bool,
+    },
+    Time {
+        hours: u8,
+    },
 }
 
 #[derive(Arbitrary, Clone, Debug)]
@@ -342,7 +358,8 @@ impl World {
                 self.model.store(&push.key, seq, value.clone(), push.action == Action::Replace);
             }
             self.model.closed |= push.action == Action::Close;
-            let entry = seabag_protocol::room::record::Entry { key: push.key.clone(), seq: RoomSeq(seq), value };
+            let entry =
+                seabag_protocol::room::record::Entry { key: push.key.clone(), seq: RoomSeq(seq), value };
             effects.push(Effect::Broadcast { entry, stored });
             seq
         };
@@ -373,28 +390,32 @@ impl World {
         assert_eq!(self.store.read_stream(read), expected);
     }
 
+    /// Reads the room from a number on, page after page: nothing is missing, nothing comes twice.
     fn get_room(&mut self, after: u64, limit: u64) {
         self.commit();
-        let cursor = Cursor { epoch: None, seq: RoomSeq(after) };
-        let effects = self.apply(Command::GetRoom { cursor, limit: Some(limit) });
-        let [Effect::Reply(Reply::ReadRoom { read, reset, .. })] = effects.as_slice() else {
-            panic!("{effects:?}")
-        };
-        assert_eq!(reset.is_some(), after > self.model.head);
-        let after = if reset.is_some() { 0 } else { after };
         let mut expected: Vec<_> = self
             .model
             .streams
             .iter()
             .flat_map(|(key, stream)| stream.entries.iter().map(move |(seq, _)| (*seq, key.clone())))
-            .filter(|(seq, _)| *seq > after)
+            .filter(|(seq, _)| *seq > if after > self.model.head { 0 } else { after })
             .collect();
         expected.sort();
-        expected.truncate(read.limit);
-        let mut found = self.store.read_room(read);
-        found.truncate(read.limit);
-        let numbers = |list: &[(u64, StreamKey)]| list.iter().map(|(seq, _)| *seq).collect::<Vec<_>>();
-        assert_eq!(numbers(&found), numbers(&expected));
+        let mut found = Vec::new();
+        let mut next = Some(after);
+        while let Some(after) = next {
+            let cursor = Cursor { epoch: None, seq: RoomSeq(after) };
+            let effects = self.apply(Command::GetRoom { cursor, limit: Some(limit) });
+            let [Effect::Reply(Reply::ReadRoom { read, reset, .. })] = effects.as_slice() else {
+                panic!("{effects:?}")
+            };
+            assert_eq!(reset.is_some(), after > self.model.head);
+            let page;
+            (page, next) = self.store.read_page(read);
+            assert!(next.is_none_or(|next| next > read.after.0), "a page that leads nowhere");
+            found.extend(page);
+        }
+        assert_eq!(found, expected, "pages of {limit} from {after}");
     }
 
     fn keys(&mut self, after: Option<StreamKey>, limit: u64) {
@@ -563,7 +584,8 @@ impl Store {
             .collect()
     }
 
-    fn read_room(&self, read: &RoomRead) -> Vec<(u64, StreamKey)> {
+    /// One page: at least the limit unless nothing is left, and never an end between entries that share a number.
+    fn read_page(&self, read: &RoomRead) -> (Vec<(u64, StreamKey)>, Option<u64>) {
         let name = |number: KeyNumber| {
             self.room.keys.iter().find(|(_, record)| record.number == number).map(|(key, _)| key.clone())
         };
@@ -574,9 +596,15 @@ impl Store {
             .iter()
             .flat_map(|(key, record)| self.rows_of(record).map(move |(seq, _)| (seq, key.clone())))
             .filter(|(seq, _)| *seq > read.after.0 && *seq <= read.head.0);
-        let mut found: Vec<_> = bases.chain(rows).collect();
-        found.sort();
-        found
+        let mut all: Vec<_> = bases.chain(rows).collect();
+        all.sort();
+        let whole = all.len();
+        if let Some((last, _)) = all.get(read.limit - 1).cloned() {
+            all.retain(|(seq, _)| *seq <= last);
+        }
+        let more = all.len() < whole || read.bases.len() >= read.limit;
+        let next = all.last().map(|(seq, _)| *seq).filter(|_| more);
+        (all, next)
     }
 
     fn survey(&self, range: SurveyRange) -> Survey {

@@ -30,8 +30,9 @@ pub(crate) struct Due {
     pub(crate) number: RoomNumber,
     /// Holds exactly the room's state at the answer's place, if the answer reads.
     pub(crate) snapshot: Option<Arc<dyn Snapshot>>,
-    /// The command's share of its connection's bounds; given back when the answer is sent.
-    pub(crate) _held: Option<Held>,
+    /// The command's share of its connection's bounds; given back when the answer is sent. A feed's own reads
+    /// have none.
+    pub(crate) held: Option<Held>,
 }
 
 /// What stands at one place between the broadcasts.
@@ -44,7 +45,7 @@ enum Answer {
 /// The half of a feed that the room knows.
 pub(crate) struct FeedShared {
     /// Answers and the ring positions before which they go, ascending.
-    due: Mutex<VecDeque<(u64, Answer)>>,
+    due: Mutex<VecDeque<(u64, Box<Answer>)>>,
     /// The reader's position in the ring; `u64::MAX` while it is catching up and holds no queue.
     position: AtomicU64,
     waker: AtomicWaker,
@@ -75,12 +76,12 @@ impl FeedShared {
 
     /// Puts an answer before the event at `position`.
     pub(crate) fn answer(&self, position: u64, due: Due) {
-        self.due.lock().push_back((position, Answer::Due(due)));
+        self.due.lock().push_back((position, Box::new(Answer::Due(due))));
     }
 
     /// Ends the feed before the event at `position`, behind the answers that are due by then.
     pub(crate) fn end_after(&self, position: u64, refusal: Refusal) {
-        self.due.lock().push_back((position, Answer::End(refusal)));
+        self.due.lock().push_back((position, Box::new(Answer::End(refusal))));
         self.waker.wake();
     }
 
@@ -204,11 +205,6 @@ impl Feed {
         Arc::clone(&self.shared)
     }
 
-    /// Whether it follows the room, with nothing left to catch up.
-    pub(crate) fn is_live(&self) -> bool {
-        matches!(self.mode, Mode::Live)
-    }
-
     /// Waits until there is something to take. May be dropped at any time.
     pub(crate) async fn ready(&self) {
         std::future::poll_fn(|context| {
@@ -248,7 +244,7 @@ impl Feed {
             Mode::Live => self.take_live(out).await,
             Mode::Joining | Mode::CatchingUp(_) => {
                 let front = self.shared.due.lock().pop_front();
-                match front {
+                match front.map(|(position, answer)| (position, *answer)) {
                     Some((position, Answer::Due(due))) => self.take_before_live(position, due, out).await,
                     Some((_, Answer::End(refusal))) => self.shared.end(refusal),
                     None => {}
@@ -275,9 +271,9 @@ impl Feed {
                 self.position += 1;
                 self.hear(event, out);
             }
-            match due {
-                Some((_, Answer::Due(due))) => self.finish(due, out).await,
-                Some((_, Answer::End(refusal))) => return self.shared.end(refusal),
+            match due.map(|(_, answer)| *answer) {
+                Some(Answer::Due(due)) => self.finish(due, out).await,
+                Some(Answer::End(refusal)) => return self.shared.end(refusal),
                 None => break,
             }
         }
@@ -395,7 +391,7 @@ impl Feed {
                     Err(refusal) => self.shared.end(refusal),
                 }
                 // A watching connection reads for itself what it never asked for; that subscribes to nothing.
-                if self.reading.front() == Some(&key) && due._held.is_none() {
+                if self.reading.front() == Some(&key) && due.held.is_none() {
                     self.reading.pop_front();
                     self.watched_reads = self.watched_reads.saturating_sub(1);
                 } else {
@@ -430,6 +426,11 @@ impl Feed {
             self.reading.push_back(key.clone());
             self.ask(Command::GetStream { key, after: Some(RoomSeq::ZERO) }).await;
         }
+    }
+
+    /// Where the reader stands as it joins a room whose head is `head`.
+    pub(crate) fn cursor_at_joining(&self, head: RoomSeq) -> Cursor {
+        self.cursor(if let Mode::CatchingUp(after) = self.mode { after } else { head })
     }
 
     /// Where a reader stands that has got everything up to `seq`.

@@ -19,8 +19,8 @@ pub(crate) async fn sweep(app: App, lifetime: Lifetime) {
         let expired = app.store.expired(now_ms(), lifetime, ROOMS_AT_ONCE).await.unwrap_or_default();
         let more = expired.len() == ROOMS_AT_ONCE;
         for hash in expired {
-            // A room in memory is in use, or was a moment ago: it is touched when it leaves.
-            if app.registry.is_live(hash) {
+            // A room in memory is in use, or was a moment ago.
+            if app.registry.touch(hash).await {
                 continue;
             }
             let reason = Refusal::new(Code::RoomExpired, "the room was not used for its time to live");

@@ -35,28 +35,16 @@ pub(crate) struct Serving {
     pub(crate) connections: Gauge,
 }
 
-/// A connection's place among those that may be open. Whoever serves a request may keep a copy: a WebSocket
-/// lives on when HTTP is done with its connection.
-#[derive(Clone)]
+/// A connection's place among all. Whoever goes on using the connection after HTTP, as a WebSocket does, keeps
+/// it: the place is free, and a stopping server goes on, when the last holder is done.
 pub(crate) struct Place {
-    _inner: Arc<PlaceInner>,
-}
-
-struct PlaceInner {
     _permit: OwnedSemaphorePermit,
-    connections: Gauge,
-    /// The listener waits for this.
+    /// The listener waits until no receiver is left.
     _open: watch::Receiver<()>,
+    connections: Gauge,
 }
 
-impl Place {
-    fn new(permit: OwnedSemaphorePermit, connections: Gauge, open: watch::Receiver<()>) -> Self {
-        connections.inc();
-        Self { _inner: Arc::new(PlaceInner { _permit: permit, connections, _open: open }) }
-    }
-}
-
-impl Drop for PlaceInner {
+impl Drop for Place {
     fn drop(&mut self) {
         self.connections.dec();
     }
@@ -79,7 +67,9 @@ pub(crate) async fn serve(listener: TcpListener, serving: Serving, mut stopping:
         };
         match accepted {
             Ok((stream, _)) => {
-                let place = Place::new(place, serving.connections.clone(), open.subscribe());
+                serving.connections.inc();
+                let connections = serving.connections.clone();
+                let place = Arc::new(Place { _permit: place, _open: open.subscribe(), connections });
                 tokio::spawn(connect(stream, serving.clone(), place, stopping.clone()));
             }
             Err(error) => {
@@ -98,7 +88,7 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
-async fn connect(stream: TcpStream, serving: Serving, place: Place, stopping: watch::Receiver<bool>) {
+async fn connect(stream: TcpStream, serving: Serving, place: Arc<Place>, stopping: watch::Receiver<bool>) {
     // Without it two small writes in a row wait for the peer's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let served = match serving.tls.clone() {
@@ -117,18 +107,17 @@ async fn connect(stream: TcpStream, serving: Serving, place: Place, stopping: wa
 async fn converse<S>(
     stream: S,
     serving: Serving,
-    place: Place,
+    place: Arc<Place>,
     mut stopping: watch::Receiver<bool>,
 ) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service =
-        TowerToHyperService::new(serving.router.map_request(move |request: hyper::Request<Incoming>| {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(place.clone());
-            request
-        }));
+    let router = serving.router.map_request(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(Arc::clone(&place));
+        request.map(Body::new)
+    });
+    let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(serving.patience)

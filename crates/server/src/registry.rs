@@ -128,6 +128,15 @@ impl Registry {
         self.ask(hash, |answer| Mail::Remove { reason: reason.clone(), answer }).await
     }
 
+    /// Lets the time to live of a room in memory start anew. Whether it is in memory.
+    pub(crate) async fn touch(&self, hash: RoomHash) -> bool {
+        let handle = self.inner.live.lock().rooms.get(&hash).cloned();
+        match handle {
+            Some(handle) => handle.send(Mail::Touch).await.is_ok(),
+            None => false,
+        }
+    }
+
     /// Whether a room is in memory.
     pub(crate) fn is_live(&self, hash: RoomHash) -> bool {
         self.inner.live.lock().rooms.contains_key(&hash)

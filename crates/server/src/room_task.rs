@@ -52,6 +52,8 @@ pub(crate) enum Mail {
     Ask { command: Command, held: Option<Held>, answer: oneshot::Sender<Answers> },
     /// What the room is now.
     Look { answer: oneshot::Sender<Result<Look, Refusal>> },
+    /// The room is in use, though nothing is written: its time to live starts anew.
+    Touch,
     /// The room is to be removed from the store, and its readers told why.
     Remove { reason: Refusal, answer: oneshot::Sender<Result<bool, Refusal>> },
     /// The server stops: its readers are told, what was applied is committed, the room leaves memory.
@@ -67,7 +69,7 @@ impl Mail {
             Self::Ask { answer, .. } => drop(answer.send(Err(refusal))),
             Self::Look { answer } => drop(answer.send(Err(refusal))),
             Self::Remove { answer, .. } => drop(answer.send(Err(refusal))),
-            Self::Stop { .. } => {}
+            Self::Touch | Self::Stop { .. } => {}
         }
     }
 }
@@ -181,6 +183,8 @@ enum Origin {
     /// A reader that ends here.
     Hang(Arc<FeedShared>, Refusal),
     Answer(oneshot::Sender<Answers>),
+    /// Someone who asked what the room was at this place.
+    Look(oneshot::Sender<Result<Look, Refusal>>, Look),
     /// Nobody waits: a will.
     Nobody,
 }
@@ -314,7 +318,8 @@ impl RoomTask {
                 Mail::Ask { command, held, answer } => {
                     self.apply(&mut wave, Origin::Answer(answer), command, held).await?;
                 }
-                Mail::Look { answer } => drop(answer.send(Ok(self.look()))),
+                Mail::Look { answer } => wave.sent.push((Origin::Look(answer, self.look()), Vec::new(), None)),
+                Mail::Touch => self.room.touch(),
                 Mail::Remove { reason, answer } => {
                     self.submit(std::mem::take(&mut wave)).await?;
                     self.release_all().await?;
@@ -336,11 +341,8 @@ impl RoomTask {
 
     fn admit(&mut self, feed: &Arc<FeedShared>, client: Option<ClientId>) {
         if let Some(client) = &client {
-            let same = |(_, other): &&(Arc<FeedShared>, Option<ClientId>)| other.as_ref() == Some(client);
-            // All of them: one that was displaced before may not have left yet.
-            for (displaced, _) in self.feeds.iter().filter(same) {
-                displaced
-                    .end(Refusal::new(Code::Replaced, "another connection with the same client took over"));
+            for (other, _) in self.feeds.iter().filter(|(_, other)| other.as_ref() == Some(client)) {
+                other.end(Refusal::new(Code::Replaced, "another connection with the same client took over"));
             }
         }
         self.feeds.push((Arc::clone(feed), client));
@@ -453,12 +455,12 @@ impl RoomTask {
                             reply,
                             number: self.number,
                             snapshot: snapshot.clone(),
-                            _held: held.take(),
+                            held: held.take(),
                         };
                         match &origin {
                             Origin::Feed(feed) => feed.answer(self.ring.end(), due),
                             Origin::Answer(_) => answers.push(due),
-                            Origin::Nobody | Origin::Hang(..) => {}
+                            Origin::Nobody | Origin::Hang(..) | Origin::Look(..) => {}
                         }
                     }
                 }
@@ -467,6 +469,7 @@ impl RoomTask {
                 Origin::Feed(feed) => feed.wake(),
                 Origin::Hang(feed, refusal) => feed.end_after(self.ring.end(), refusal),
                 Origin::Answer(answer) => drop(answer.send(Ok(answers))),
+                Origin::Look(answer, look) => drop(answer.send(Ok(look))),
                 Origin::Nobody => {}
             }
         }

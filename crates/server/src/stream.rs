@@ -260,11 +260,7 @@ impl Events {
             }
             Outgoing::Message(message) => match &message {
                 ServerMessage::Hello(hello) => {
-                    text.push_str("retry: 1000\n");
-                    // A reader from now on stands at the head; one that catches up stands where it stood.
-                    if self.feed.is_live() {
-                        text.push_str(&format!("id: {}\n", self.feed.cursor(hello.seq)));
-                    }
+                    text.push_str(&format!("retry: 1000\nid: {}\n", self.feed.cursor_at_joining(hello.seq)));
                     named("hello", &json(&message), text);
                 }
                 ServerMessage::Reset { .. } => named("reset", &json(&message), text),

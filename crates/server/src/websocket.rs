@@ -31,7 +31,7 @@ use crate::room_task::{Held, Mail, RoomHandle};
 use crate::status::{close_code, respond};
 
 /// Bytes that are read from a socket at a time: small, for there are thousands of idle ones (docs/benchmarks.md).
-const READ_BUFFER_BYTES: usize = 8 * 1024;
+const READ_BUFFER_BYTES: usize = 4 * 1024;
 /// Bytes that are gathered before a write when much waits.
 const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 /// A message this many times over the limit is still read, so that its sender can be told properly.
@@ -54,8 +54,8 @@ pub(crate) async fn connect(
     State(app): State<App>,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
+    Extension(place): Extension<Arc<Place>>,
     headers: HeaderMap,
-    Extension(place): Extension<Place>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     match open(&app, &id, query.as_deref().unwrap_or_default(), &headers).await {
@@ -92,7 +92,7 @@ fn accept(
     mut upgrade: WebSocketUpgrade,
     session: Arc<Mutex<Session>>,
     feed: Feed,
-    place: Place,
+    place: Arc<Place>,
 ) -> Response {
     let (subprotocol, encoding) = {
         let session = session.lock();
@@ -108,11 +108,9 @@ fn accept(
         .write_buffer_size(WRITE_BUFFER_BYTES)
         .max_message_size(readable)
         .max_frame_size(readable)
-        .on_upgrade(move |socket| {
-            Box::pin(async move {
-                converse(app, socket, session, feed, encoding).await;
-                drop(place);
-            })
+        .on_upgrade(move |socket| async move {
+            Box::pin(converse(app, socket, session, feed, encoding)).await;
+            drop(place);
         })
 }
 
@@ -388,7 +386,6 @@ async fn write_until_end(
     let limits = connection.app.limits;
     let ping_interval = Duration::from_millis(limits.ping_interval_ms.max(1));
     let mut ping_at = Instant::now() + ping_interval;
-    let mut batch = Vec::new();
     loop {
         tokio::select! {
             biased;
@@ -405,10 +402,12 @@ async fn write_until_end(
             // The peer has closed or vanished. What it had sent is applied all the same.
             () = connection.reader_done.notified() => return Ended::ByPeer,
         }
+        // Not kept over the wait: an idle connection shall hold next to nothing.
+        let mut batch = Vec::new();
         feed.take(&mut batch).await;
         let mut end = None;
         let mut frames = Vec::with_capacity(batch.len());
-        for outgoing in batch.drain(..) {
+        for outgoing in batch {
             match outgoing {
                 Outgoing::Message(message) => frames.push(encode(&message, connection.encoding)),
                 Outgoing::Event(event) => {

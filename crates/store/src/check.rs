@@ -11,6 +11,7 @@ use crate::engine::{Rows, scan_prefix};
 use crate::layout::{self, Keyspace, prefix_end};
 use crate::options::Options;
 use crate::store::RoomNumber;
+use crate::tables::Depth;
 use crate::{LocalStore, StoreError, opening, rows};
 
 /// Most findings that are listed: the first ones say what is wrong.
@@ -37,7 +38,7 @@ impl fmt::Display for Finding {
 /// Checks the store in a directory that no process has open: what does not agree, at most a thousand findings.
 /// Opens it as any start does, and is refused where a start is. Blocks.
 pub fn check(path: &Path, options: &Options) -> Result<Vec<Finding>, StoreError> {
-    let (engine, _) = opening::open(path, options)?;
+    let (engine, _) = opening::open(path, options, Depth::Everything)?;
     check_rows(&engine)
 }
 

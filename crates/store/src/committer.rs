@@ -151,15 +151,25 @@ impl Committer {
     fn turn(&mut self, orders: Vec<Order>) -> Option<Reply<()>> {
         let mut answers = Vec::with_capacity(orders.len());
         let mut closing = None;
-        let work = AssertUnwindSafe(|| self.work(orders, &mut answers, &mut closing));
-        let done =
-            catch_unwind(work).unwrap_or_else(|_| Err(StoreError::Stopped("the committer panicked".into())));
-        let failure = done.err().map(|error| self.shared.stop(&error));
-        let failure = failure.or_else(|| self.shared.stopped());
+        self.guarded(|this| this.work(orders, &mut answers, &mut closing));
+        let failure = self.shared.stopped();
         for answer in answers {
             answer.send(failure.as_ref());
         }
+        // Nobody waits for this.
+        if failure.is_none() {
+            self.guarded(Self::maintain);
+        }
         closing
+    }
+
+    /// Does something after whose failure, or panic, nothing is acknowledged any more.
+    fn guarded(&mut self, work: impl FnOnce(&mut Self) -> Result<(), StoreError>) {
+        let done = catch_unwind(AssertUnwindSafe(|| work(self)));
+        let done = done.unwrap_or_else(|_| Err(StoreError::Stopped("the committer panicked".into())));
+        if let Err(error) = done {
+            self.shared.stop(&error);
+        }
     }
 
     fn work(
@@ -176,11 +186,10 @@ impl Committer {
             let broken = stopped.as_ref().or(failed.as_ref()).cloned();
             failed = failed.or(self.order(order, broken, answers, closing).err());
         }
-        if let Some(error) = stopped.or(failed) {
-            return Err(error);
+        match stopped.or(failed) {
+            Some(error) => Err(error),
+            None => self.finish(started, commits),
         }
-        self.finish(started, commits)?;
-        self.maintain()
     }
 
     /// Carries one order into the transaction. An error of the engine ends the store; what was asked of one

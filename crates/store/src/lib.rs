@@ -28,6 +28,7 @@ mod directory;
 mod engine;
 mod error;
 mod expiry;
+mod journal;
 mod layout;
 mod local;
 mod opening;
@@ -39,6 +40,7 @@ mod reaper;
 mod rows;
 mod shared;
 mod store;
+mod tables;
 mod transaction;
 mod watermark;
 

@@ -21,6 +21,7 @@ use crate::shared::Shared;
 use crate::store::{
     Answer, Commit, Health, Lifetime, Receipt, RoomNumber, RoomSummary, Snapshot, Statistics, Store,
 };
+use crate::tables::Depth;
 use crate::transaction::Transaction;
 use crate::watermark::Watermark;
 use crate::{StoreError, expiry, opening, read};
@@ -47,7 +48,7 @@ impl LocalStore {
     /// another format ([`StoreError::UnknownFormat`]), whose newest acknowledged commits are missing
     /// ([`StoreError::Shortened`], unless [`Options::accept_loss`]), or whose bytes are damaged.
     pub fn open(path: &Path, options: &Options) -> Result<Self, StoreError> {
-        let (engine, watermark) = opening::open(path, options)?;
+        let (engine, watermark) = opening::open(path, options, Depth::Outlines)?;
         Self::start(Arc::new(engine), Some(watermark), options)
     }
 

@@ -9,14 +9,19 @@ use crate::engine::embedded::EmbeddedEngine;
 use crate::engine::{Batch, Engine, Persist, Rows};
 use crate::layout::{self, FORMAT_VERSION, Keyspace};
 use crate::options::Options;
-use crate::rows;
+use crate::tables::Depth;
 use crate::watermark::Watermark;
+use crate::{journal, rows, tables};
 
 /// Opens the store in a directory, or makes one where nothing is.
-pub(crate) fn open(path: &Path, options: &Options) -> Result<(EmbeddedEngine, Watermark), StoreError> {
+pub(crate) fn open(
+    path: &Path,
+    options: &Options,
+    depth: Depth,
+) -> Result<(EmbeddedEngine, Watermark), StoreError> {
     let (directory, contents) = Directory::lock(path)?;
     match contents {
-        Contents::Store => open_existing(directory, options),
+        Contents::Store => open_existing(directory, options, depth),
         Contents::Nothing => create(directory, options),
     }
 }
@@ -41,7 +46,11 @@ pub(crate) fn first_batch() -> Batch {
     batch
 }
 
-fn open_existing(directory: Directory, options: &Options) -> Result<(EmbeddedEngine, Watermark), StoreError> {
+fn open_existing(
+    directory: Directory,
+    options: &Options,
+    depth: Depth,
+) -> Result<(EmbeddedEngine, Watermark), StoreError> {
     let (engine_path, watermark_path) = (directory.engine(), directory.watermark());
     let watermark = match Watermark::open(&watermark_path)? {
         None if !options.accept_loss => {
@@ -52,6 +61,9 @@ fn open_existing(directory: Directory, options: &Options) -> Result<(EmbeddedEng
         }
         found => found,
     };
+    let expected = watermark.as_ref().map(|(_, expected)| *expected).filter(|_| !options.accept_loss);
+    tables::inspect(&engine_path, depth)?;
+    journal::inspect(&engine_path, expected)?;
     let engine = EmbeddedEngine::open(&engine_path, options, false, Box::new(directory))?;
     check_format(&engine)?;
     let found = newest_commit(&engine)?;

@@ -25,8 +25,8 @@ pub struct Options {
     pub accept_loss: bool,
     /// Bytes of the cache of blocks.
     pub cache_bytes: u64,
-    /// Bytes that a keyspace may hold in memory before they are written out as a table. Fixed when the store
-    /// is made; a keyspace may briefly hold a few times this.
+    /// Bytes of values that are held in memory before they are written out as a table; each kind of smaller
+    /// rows has a quarter of it. Fixed when the store is made. What is held may briefly be a few times this.
     pub memtable_bytes: u64,
     /// Most operations in the queue; a submit waits for a place.
     pub queue_operations_max: u32,

@@ -1,5 +1,7 @@
 //! Backups: taken while writes go on, restored exactly, refused when anything in them is wrong.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
 mod support;
 
 use std::path::{Path, PathBuf};

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
-use seabag_protocol::error::Refusal;
-use seabag_protocol::room::server_message::ServerMessage;
+use seabag_protocol::error::{Code, Refusal};
+use seabag_protocol::room::name::{PushId, StreamKey};
+use serde::Deserialize;
 
 use super::backoff::Backoff;
 
@@ -102,10 +103,7 @@ impl Http {
             return Ok(response);
         }
         let text = response.text().await.unwrap_or_default();
-        let refusal = match ServerMessage::from_json(&text) {
-            Ok(ServerMessage::Error(refusal)) => Some(refusal),
-            _ => None,
-        };
+        let refusal = read_refusal(&text);
         let text = text.trim().chars().take(ERROR_TEXT_MAX).collect();
         Err(HttpError::Refused { status, refusal, text })
     }
@@ -141,6 +139,25 @@ impl Http {
             tokio::time::sleep(wait).await;
         }
     }
+}
+
+#[derive(Deserialize)]
+struct ErrorBody {
+    code: String,
+    message: String,
+    id: Option<u64>,
+    key: Option<String>,
+    retry_ms: Option<u64>,
+}
+
+/// Reads the body of an error: `{"code","message",…}`. A proxy's page is none.
+pub(crate) fn read_refusal(text: &str) -> Option<Refusal> {
+    let body: ErrorBody = serde_json::from_str(text).ok()?;
+    let mut refusal = Refusal::new(Code::parse(&body.code)?, body.message);
+    refusal.id = body.id.map(PushId);
+    refusal.key = body.key.map(StreamKey::from);
+    refusal.retry_ms = body.retry_ms;
+    Some(refusal)
 }
 
 /// Adds a bearer token, if there is one.

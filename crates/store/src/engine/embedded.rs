@@ -62,14 +62,19 @@ impl EmbeddedEngine {
                 if !create && !known.iter().any(|name| &**name == keyspace.name()) {
                     return Err(StoreError::Damaged(format!("the keyspace {} is lost", keyspace.name())));
                 }
-                let configured =
-                    || KeyspaceCreateOptions::default().max_memtable_size(options.memtable_bytes);
+                let bytes = memtable_bytes(keyspace, options);
+                let configured = || KeyspaceCreateOptions::default().max_memtable_size(bytes);
                 database.keyspace(keyspace.name(), configured).map_err(explain)
             };
             let keyspaces = Keyspace::ALL.into_iter().map(open).collect::<Result<_, _>>()?;
             Ok(Self(Arc::new(Inner { keyspaces, database, _guard: guard })))
         })
     }
+}
+
+/// Values go to one keyspace; the rows of the others are small, and there are eight of them.
+fn memtable_bytes(keyspace: Keyspace, options: &Options) -> u64 {
+    if keyspace == Keyspace::Streams { options.memtable_bytes } else { options.memtable_bytes / 4 }
 }
 
 impl Rows for EmbeddedEngine {

@@ -14,12 +14,15 @@ pub(crate) struct FaultyEngine {
     inner: Arc<dyn Engine>,
     writes: AtomicU64,
     syncs: AtomicU64,
+    /// How often it was synced to disk, in fact.
+    synced: Arc<AtomicU64>,
 }
 
 impl FaultyEngine {
     /// Lets so many writes and so many syncs succeed.
     pub(crate) fn new(inner: Arc<dyn Engine>, writes: u64, syncs: u64) -> Self {
-        Self { inner, writes: AtomicU64::new(writes), syncs: AtomicU64::new(syncs) }
+        let (writes, syncs) = (AtomicU64::new(writes), AtomicU64::new(syncs));
+        Self { inner, writes, syncs, synced: Arc::default() }
     }
 }
 
@@ -50,6 +53,7 @@ impl Engine for FaultyEngine {
 
     fn persist(&self, persist: Persist) -> Result<(), StoreError> {
         spend(&self.syncs, "syncs")?;
+        self.synced.fetch_add(u64::from(persist == Persist::Disk), Ordering::Relaxed);
         self.inner.persist(persist)
     }
 
@@ -116,5 +120,24 @@ mod tests {
         let asked = Commit { snapshot: true, ..touch(room, 1) };
         let receipt = store.submit(asked).await.unwrap();
         assert!(matches!(receipt.await.err(), Some(StoreError::Stopped(_))));
+    }
+
+    #[tokio::test]
+    async fn a_reservation_is_synced_in_every_durability_mode() {
+        let engine = FaultyEngine::new(Arc::new(MemoryEngine::default()), u64::MAX, u64::MAX);
+        let synced = engine.synced.clone();
+        let options = Options { durability: crate::Durability::None, ..Options::default() };
+        let store = LocalStore::start(Arc::new(engine), None, &options).unwrap();
+        let room = store.create(RoomHash([1; 16]), RoomRecord::default()).await.unwrap().unwrap();
+        assert_eq!(synced.load(Ordering::Relaxed), 1, "so is a new room");
+        for (reserved, syncs) in [(0, 1), (0, 1), (100, 2), (100, 2), (200, 3)] {
+            let mut commit = touch(room, 1);
+            commit.changes.room = commit.changes.room.map(|record| {
+                let reserved = seabag_protocol::room::name::RoomSeq(reserved);
+                RoomRecord { reserved, ..record }
+            });
+            store.submit(commit).await.unwrap().await.unwrap();
+            assert_eq!(synced.load(Ordering::Relaxed), syncs, "reserved up to {reserved}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! What every backend promises: one function a law, one line a backend. A new backend adds its line here and
 //! nothing else.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -14,14 +16,17 @@ use std::sync::Arc;
 
 use seabag_store::{LocalStore, Options, Store};
 
+/// Opens a store; the directory has to outlive it.
+type Open = fn(&Options) -> (Arc<dyn Store>, Option<tempfile::TempDir>);
+
 /// A backend under test: a store with these options, and whatever has to outlive it.
 pub(crate) struct Backend {
-    open: fn(&Options) -> (Arc<dyn Store>, Option<tempfile::TempDir>),
+    open: Open,
     kept: Vec<tempfile::TempDir>,
 }
 
 impl Backend {
-    fn new(open: fn(&Options) -> (Arc<dyn Store>, Option<tempfile::TempDir>)) -> Self {
+    fn new(open: Open) -> Self {
         Self { open, kept: Vec::new() }
     }
 
@@ -45,10 +50,7 @@ fn embedded(options: &Options) -> (Arc<dyn Store>, Option<tempfile::TempDir>) {
     (Arc::new(LocalStore::open(directory.path(), options).unwrap()), Some(directory))
 }
 
-fn run<F: Future<Output = ()>>(
-    law: fn(Backend) -> F,
-    open: fn(&Options) -> (Arc<dyn Store>, Option<tempfile::TempDir>),
-) {
+fn run<F: Future<Output = ()>>(law: fn(Backend) -> F, open: Open) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(law(Backend::new(open)));
 }

@@ -1,6 +1,7 @@
 //! A naive room: what the store must show, kept in plain maps, with the changes that lead there. It follows the
 //! rules of a room only as far as rows are concerned; it decides nothing that clients see.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses another part")]
 
 use std::collections::{BTreeMap, BTreeSet};
