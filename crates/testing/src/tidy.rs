@@ -108,7 +108,11 @@ impl Repository {
 
     /// Every Rust file opens with what it is for.
     pub fn openings(&self) -> Vec<String> {
-        let mute = self.with_extension("rs").filter(|(_, text)| !text.starts_with("//!"));
+        // Attributes like `#![no_main]` may come first.
+        let opens = |text: &str| {
+            text.lines().find(|line| !line.starts_with("#![")).is_some_and(|line| line.starts_with("//!"))
+        };
+        let mute = self.with_extension("rs").filter(|(_, text)| !opens(text));
         mute.map(|(file, _)| format!("{} does not open with //!", file.display())).collect()
     }
 
@@ -302,7 +306,7 @@ fn path_between(manifests: &BTreeMap<String, BTreeSet<String>>, from: &str, to: 
         }
         if visited.insert(last.clone()) {
             let next = manifests.get(&last).into_iter().flatten();
-            paths.extend(next.map(|next| [&path[..], &[next.clone()]].concat()));
+            paths.extend(next.map(|next| [&path[..], std::slice::from_ref(next)].concat()));
         }
     }
     None

@@ -321,10 +321,7 @@ impl Rig {
         let mut pushes = Vec::new();
         let mut head = self.model.head();
         for sent in sent {
-            // Ids of one outbox rise within a list too.
-            let sent =
-                Sent { id: sent.id.map(|step| step.max(u64::from(!pushes.is_empty()))), ..sent.clone() };
-            let push = self.push_from(client, &sent, head);
+            let push = self.push_from(client, sent, head);
             head = if matches!(push.action, Action::Compact { .. }) { head } else { head.next() };
             pushes.push(push);
         }

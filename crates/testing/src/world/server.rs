@@ -379,6 +379,14 @@ impl Process {
                 };
                 self.set_phase(connection, phase);
             }
+            Reply::ReadStream(read) => {
+                self.take_changes(now_ms);
+                if let Some(peer) = self.peers.get_mut(&connection) {
+                    peer.session.subscribe(&read.key);
+                }
+                let init = ServerMessage::Init { data: self.latest.read_stream(&read), key: read.key };
+                self.waiting.push(Item::Send(connection, init));
+            }
             other => panic!("the clients of this world ask for nothing that answers {other:?}"),
         }
     }
