@@ -148,3 +148,20 @@ fn a_survey_stays_right_when_the_changes_are_taken_to_be_surveyed() {
     store.commit(&room.take_changes(0));
     assert_eq!(store.check_sums(), Ok(()));
 }
+
+#[test]
+#[ignore = "a page of keys is bounded in keys only: 1,000 of 8 KiB each make 8 MiB of one message"]
+fn a_page_of_keys_is_bounded_in_bytes() {
+    let limits = Limits::default();
+    let (mut room, _) = room(limits);
+    for number in 0..200 {
+        let long = format!("{number:08}").repeat(1_000);
+        assert_eq!(refused(&apply(&mut room, push(&long, Action::Append))), None);
+    }
+    let effects = room.apply(Command::Keys { after: None, limit: None }, 0);
+    let [Effect::Reply(Reply::Message(ServerMessage::Keys { data, next }))] = &effects[..] else {
+        panic!("{effects:?}")
+    };
+    let bytes: usize = data.iter().map(|summary| summary.key.as_str().len()).sum();
+    assert!(bytes as u64 <= limits.page_bytes_max + limits.key_bytes_max, "{bytes} bytes, next {next:?}");
+}
