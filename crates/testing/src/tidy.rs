@@ -179,6 +179,17 @@ impl Repository {
         missing.map(|file| format!("{file} does not exist")).collect()
     }
 
+    /// Nothing lies about in the first folder that everyone sees: documents, settings and licences only.
+    pub fn stray_files(&self) -> Vec<String> {
+        let fits = |name: &str| {
+            let known = [".md", ".toml"].iter().any(|ending| name.ends_with(ending));
+            known || name == "Cargo.lock" || name.starts_with("LICENSE-") || name.starts_with('.')
+        };
+        let first = self.files.iter().filter(|file| file.components().count() == 1);
+        let strays = first.filter(|file| !file.to_str().is_some_and(fits));
+        strays.map(|file| format!("{} lies about", file.display())).collect()
+    }
+
     /// Relative links in Markdown lead to files that exist, and to headings that they have.
     pub fn links(&self) -> Vec<String> {
         let mut complaints = Vec::new();

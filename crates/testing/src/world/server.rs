@@ -67,11 +67,10 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(fault: Option<Fault>, chance: &mut Chance) -> Self {
-        // Small, so that a short run reaches every one of them. A page is never smaller than the room has keys:
-        // see `tests/known_faults.rs`.
+        // Small, so that a short run reaches every one of them.
         let limits = Limits {
             reserved_numbers: *chance.pick(&[1, 3, 12, 4_096]),
-            page_entries_max: chance.between(8, 16),
+            page_entries_max: chance.between(1, 16),
             ..Limits::default()
         };
         let reap = chance.happens(500);
