@@ -259,6 +259,7 @@ impl Room {
         }
         if self.record.reserved != self.head {
             self.record.reserved = self.head;
+            lineage::reach(&mut self.record, self.head);
             self.record_changed = true;
         }
         self.take_changes(now_ms)
@@ -534,6 +535,7 @@ impl Room {
                 }
                 self.record.closed |= action == Action::Close;
                 self.record.stored = seq;
+                lineage::reach(&mut self.record, seq);
                 self.record_changed = true;
                 (
                     seq,
