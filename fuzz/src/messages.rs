@@ -3,7 +3,9 @@
 use std::fmt::Debug;
 
 use seabag_protocol::error::Refusal;
-use seabag_protocol::room::client_message::{Body, ClientMessage, read_body};
+use seabag_protocol::room::client_message::{Body, ClientMessage, Push, read_body};
+use seabag_protocol::room::name::RoomSeq;
+use seabag_protocol::room::record::Entry;
 use seabag_protocol::room::server_message::ServerMessage;
 use seabag_protocol::room::value::Encoding;
 
@@ -41,11 +43,30 @@ impl Message for ServerMessage {
 /// A text frame of a client.
 pub fn client_json(bytes: &[u8]) {
     check::<ClientMessage>(bytes, Encoding::Json);
+    if let Ok(ClientMessage::Push(push)) = ClientMessage::read(bytes, Encoding::Json) {
+        pass_on(push, Encoding::Json);
+    }
 }
 
 /// A binary frame of a client.
 pub fn client_cbor(bytes: &[u8]) {
     check::<ClientMessage>(bytes, Encoding::Cbor);
+    if let Ok(ClientMessage::Push(push)) = ClientMessage::read(bytes, Encoding::Cbor) {
+        pass_on(push, Encoding::Cbor);
+    }
+}
+
+/// What a server takes it can also pass on, in every message that carries values.
+fn pass_on(push: Push, encoding: Encoding) {
+    let Some(value) = push.value else { return };
+    let entry = Entry { key: push.key.clone(), seq: RoomSeq(1), value: value.clone() };
+    for message in [
+        ServerMessage::Push(entry.clone()),
+        ServerMessage::Init { key: push.key, data: vec![(RoomSeq(1), value)] },
+        ServerMessage::Entries { data: vec![entry], next: None },
+    ] {
+        check_read(&message, encoding);
+    }
 }
 
 /// A text frame of a server.

@@ -28,16 +28,32 @@ pub struct Script {
 enum Step {
     Push(PushStep),
     List(Vec<PushStep>),
-    Join { epoch: u8, seq: u8 },
-    GetStream { key: u8, after: u8 },
-    GetRoom { after: u8, limit: u8 },
-    Keys { after: Option<u8>, limit: u8 },
+    Join {
+        epoch: u8,
+        seq: u8,
+    },
+    GetStream {
+        key: u8,
+        after: u8,
+    },
+    GetRoom {
+        after: u8,
+        limit: u8,
+    },
+    Keys {
+        after: Option<u8>,
+        limit: u8,
+    },
     Commit,
     /// What was not committed is lost; another owner loads the room.
     Crash,
     /// Everything is committed; the same or another owner loads the room.
-    Reload { same_owner: bool },
-    Time { hours: u8 },
+    Reload {
+        same_owner: bool,
+    },
+    Time {
+        hours: u8,
+    },
 }
 
 #[derive(Arbitrary, Clone, Debug)]
@@ -342,7 +358,8 @@ impl World {
                 self.model.store(&push.key, seq, value.clone(), push.action == Action::Replace);
             }
             self.model.closed |= push.action == Action::Close;
-            let entry = seabag_protocol::room::record::Entry { key: push.key.clone(), seq: RoomSeq(seq), value };
+            let entry =
+                seabag_protocol::room::record::Entry { key: push.key.clone(), seq: RoomSeq(seq), value };
             effects.push(Effect::Broadcast { entry, stored });
             seq
         };

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::EXIT_CODES;
-use crate::{admin, health, room, serve};
+use crate::{admin, bench, health, room, serve};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Room(room::Room),
     /// Look after a server: backup, restore, check, numbers.
     Admin(admin::Admin),
+    /// Measure a server.
+    Bench(bench::Bench),
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod admin;
 mod arguments;
+mod bench;
 mod client;
 mod exit;
 mod health;
@@ -48,6 +49,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Health(command) => health::run(command).await,
             Command::Room(command) => room::run(command).await,
             Command::Admin(command) => admin::run(command).await,
+            Command::Bench(command) => bench::run(command).await,
         }
     });
     runtime.shutdown_background();

@@ -61,7 +61,7 @@ pub(crate) async fn run(command: Box<Serve>) -> anyhow::Result<Exit> {
         .await
         .map_err(|error| anyhow!("the server did not start: {error}"))?;
     if let Some(path) = &command.ready_file {
-        write_ready_file(path, &server)?;
+        write_ready_file(path, &server, scheme(&configuration))?;
     }
     greet(&configuration, &server);
     let shutdown = shutdown_signal()?;
@@ -118,6 +118,10 @@ fn start_log(configuration: &Configuration) -> anyhow::Result<()> {
     started.map_err(|error| anyhow!("cannot start the log: {error}"))
 }
 
+fn scheme(configuration: &Configuration) -> &'static str {
+    if configuration.tls.is_some() { "https" } else { "http" }
+}
+
 /// Where a server that has started can be reached.
 #[derive(Serialize)]
 struct Ready {
@@ -128,9 +132,9 @@ struct Ready {
 }
 
 /// The file appears whole or not at all, so that whoever waits for it never reads half of it.
-fn write_ready_file(path: &Path, server: &Server) -> anyhow::Result<()> {
+fn write_ready_file(path: &Path, server: &Server, scheme: &str) -> anyhow::Result<()> {
     let ready = Ready {
-        url: format!("http://{}", server.address()),
+        url: format!("{scheme}://{}", server.address()),
         address: server.address().to_string(),
         admin_address: server.admin_address().map(|address| address.to_string()),
         pid: std::process::id(),
@@ -144,7 +148,7 @@ fn write_ready_file(path: &Path, server: &Server) -> anyhow::Result<()> {
 
 /// Says where the server is and what to do next. With a JSON log nobody reads along, so it is one event.
 fn greet(configuration: &Configuration, server: &Server) {
-    let scheme = if configuration.tls.is_some() { "https" } else { "http" };
+    let scheme = scheme(configuration);
     let address = server.address();
     let url = configuration.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
     let data = configuration.data.as_ref().map(|path| path.display().to_string());

@@ -1,5 +1,7 @@
 //! The built program, for all that needs no server: help, configuration, refusals, exit codes.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -64,9 +66,33 @@ fn stderr(output: &Output) -> String {
 fn every_command_has_help() {
     let program = Program::new();
     for words in [
-        "", "serve", "health", "room", "room new", "room add", "room ls", "room forget", "room push", "room get",
-        "room tail", "room keys", "room compact", "room trim", "room info", "room export", "room import", "room rm",
-        "admin", "admin backup", "admin restore", "admin check", "admin stats", "admin rooms", "admin delete",
+        "",
+        "serve",
+        "health",
+        "room",
+        "room new",
+        "room add",
+        "room ls",
+        "room forget",
+        "room push",
+        "room get",
+        "room tail",
+        "room keys",
+        "room compact",
+        "room trim",
+        "room info",
+        "room export",
+        "room import",
+        "room rm",
+        "admin",
+        "admin backup",
+        "admin restore",
+        "admin check",
+        "admin stats",
+        "admin rooms",
+        "admin delete",
+        "bench",
+        "bench fanout",
     ] {
         let mut words: Vec<&str> = words.split_whitespace().collect();
         words.push("--help");
@@ -88,7 +114,8 @@ fn the_limits_have_a_heading_of_their_own_and_every_one_is_a_flag() {
 #[test]
 fn a_flag_beats_a_variable_beats_the_file() {
     let program = Program::new();
-    let file = program.file("seabag.toml", "listen = \"127.0.0.1:3\"\nroom_ttl = \"3h\"\n[limits]\nrooms_max = 3\n");
+    let file =
+        program.file("seabag.toml", "listen = \"127.0.0.1:3\"\nroom_ttl = \"3h\"\n[limits]\nrooms_max = 3\n");
     let output = program
         .command(&["serve", "--config", &file, "--listen", "127.0.0.1:1", "--print-config"])
         .env("SEABAG_LISTEN", "127.0.0.1:2")

@@ -80,7 +80,9 @@ pub(crate) fn check(command: Check) -> anyhow::Result<Exit> {
             output::note("Nothing is wrong.");
             Ok(Exit::Done)
         }
-        count => Err(anyhow!("{count} findings: restore the latest backup into another directory and compare")),
+        count => {
+            Err(anyhow!("{count} findings: restore the latest backup into another directory and compare"))
+        }
     }
 }
 

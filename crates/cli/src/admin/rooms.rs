@@ -64,7 +64,8 @@ pub(crate) async fn list(command: Rooms) -> anyhow::Result<Exit> {
     let mut lines = Lines::stdout();
     let mut query = String::new();
     loop {
-        let text = keeper.http.text_retried(|| keeper.request(Method::GET, &format!("/rooms{query}"))).await?;
+        let text =
+            keeper.http.text_retried(|| keeper.request(Method::GET, &format!("/rooms{query}"))).await?;
         let page: Page = serde_json::from_str(&text).context("the server's list cannot be read")?;
         for row in page.rooms.iter().filter(|row| is_wanted(row, command.unused_for)) {
             lines.write(row)?;

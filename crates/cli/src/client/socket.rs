@@ -68,7 +68,8 @@ impl Socket {
     /// Opens a connection and waits for its hello.
     pub(crate) async fn open(link: &Link, query: &str) -> Result<(Self, Hello), Ending> {
         let opening = async {
-            let mut socket = Self { stream: connect(link, query).await?, farewell: None, heard: Instant::now() };
+            let mut socket =
+                Self { stream: connect(link, query).await?, farewell: None, heard: Instant::now() };
             match socket.next().await? {
                 ServerMessage::Hello(hello) => Ok((socket, hello)),
                 _ => Err(Ending::final_because("the server does not speak seabag.v1: no hello came first")),
@@ -93,10 +94,15 @@ impl Socket {
             match frame {
                 Message::Text(text) => {
                     let message = ServerMessage::from_json(text.as_str()).map_err(|refusal| {
-                        Ending::final_because(format!("the server sent something unknown: {}", refusal.message))
+                        Ending::final_because(format!(
+                            "the server sent something unknown: {}",
+                            refusal.message
+                        ))
                     })?;
                     match message {
-                        ServerMessage::Error(refusal) if announces_end(&refusal) => self.farewell = Some(refusal),
+                        ServerMessage::Error(refusal) if announces_end(&refusal) => {
+                            self.farewell = Some(refusal)
+                        }
                         message => return Ok(message),
                     }
                 }
@@ -184,10 +190,7 @@ fn connects_again(code: u16) -> bool {
     !matches!(code, 1000 | 1002 | 1003 | 1007..=1010 | 4500..=4999)
 }
 
-async fn connect(
-    link: &Link,
-    query: &str,
-) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Ending> {
+async fn connect(link: &Link, query: &str) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Ending> {
     let mut request = link
         .socket(query)
         .into_client_request()
@@ -214,9 +217,9 @@ async fn connect(
         // These name the host at most, never the path.
         Err(SocketError::Io(error)) => Err(Ending::lost(format!("cannot reach the server: {error}"))),
         Err(SocketError::Tls(error)) => Err(Ending::final_because(format!("TLS failed: {error}"))),
-        Err(SocketError::Protocol(error)) => {
-            Err(Ending::final_because(format!("this is no server of rooms, or a proxy is in the way: {error}")))
-        }
+        Err(SocketError::Protocol(error)) => Err(Ending::final_because(format!(
+            "this is no server of rooms, or a proxy is in the way: {error}"
+        ))),
         Err(_) => Err(Ending::final_because("the server's URL cannot be used")),
     }
 }

@@ -47,7 +47,8 @@ pub(crate) struct Aliases {
 impl Aliases {
     /// In the directory that the environment names.
     pub(crate) fn of_this_user() -> anyhow::Result<Self> {
-        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let variable =
+            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let directory = variable("SEABAG_HOME")
             .or_else(|| variable("XDG_CONFIG_HOME").map(|config| config.join("seabag")))
             .or_else(|| variable("HOME").map(|home| home.join(".config").join("seabag")));
@@ -89,7 +90,9 @@ impl Aliases {
     pub(crate) fn check_free(&self, alias: &str) -> anyhow::Result<()> {
         check_alias(alias)?;
         if self.read()?.rooms.contains_key(alias) {
-            return Err(usage(format!("there is a room {alias} already; `seabag room forget {alias}` frees the name")));
+            return Err(usage(format!(
+                "there is a room {alias} already; `seabag room forget {alias}` frees the name"
+            )));
         }
         Ok(())
     }
@@ -125,7 +128,8 @@ impl Aliases {
         warn_if_others_can_read(&path);
         // The parser's own message would quote a line, and with it an id.
         toml::from_str(&text).map_err(|error| {
-            let place = error.span().map_or(0, |span| text.get(..span.start).unwrap_or(&text).lines().count());
+            let place =
+                error.span().map_or(0, |span| text.get(..span.start).unwrap_or(&text).lines().count());
             usage(format!("{} is damaged near line {place}: {}", path.display(), error.message()))
         })
     }

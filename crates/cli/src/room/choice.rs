@@ -61,14 +61,15 @@ impl RoomChoice {
         let variable = std::env::var("SEABAG_ROOM").ok().filter(|text| !text.is_empty());
         let mut words = VecDeque::from(words);
         let (chosen, by_variable) = match (&self.room, variable) {
-            (Some(text), _) => (self.from_argument(text)?, false),
-            (None, Some(text)) => (self.from_variable(&text)?, true),
+            (Some(text), _) => (self.by_argument(text)?, false),
+            (None, Some(text)) => (self.by_text(&text)?, true),
             (None, None) => match words.pop_front() {
-                Some(text) => (self.from_argument(&text)?, false),
+                Some(text) => (self.by_argument(&text)?, false),
                 None => return Err(usage("which room? Name it by its alias; `seabag room ls` lists them")),
             },
         };
-        let hint = if by_variable { " (the variable SEABAG_ROOM names the room, so no argument does)" } else { "" };
+        let hint =
+            if by_variable { " (the variable SEABAG_ROOM names the room, so no argument does)" } else { "" };
         if let Some(missing) = required.get(words.len()) {
             return Err(usage(format!("{missing} is missing{hint}")));
         }
@@ -78,23 +79,23 @@ impl RoomChoice {
         Ok((chosen, Words(words)))
     }
 
-    fn from_argument(&self, text: &str) -> anyhow::Result<Chosen> {
+    fn by_argument(&self, text: &str) -> anyhow::Result<Chosen> {
         if let Some(path) = text.strip_prefix('@') {
-            return self.from_file(path);
+            return self.by_file(path);
         }
         let link = Aliases::of_this_user()?.find(text)?;
         Ok(Chosen { name: text.to_owned(), alias: Some(text.to_owned()), link })
     }
 
     /// A variable is the user's own, so an id may stand there.
-    fn from_variable(&self, text: &str) -> anyhow::Result<Chosen> {
+    fn by_text(&self, text: &str) -> anyhow::Result<Chosen> {
         match Link::parse(text, &self.server) {
             Ok(link) => Ok(Chosen { name: "SEABAG_ROOM".into(), alias: None, link }),
-            Err(_) => self.from_argument(text),
+            Err(_) => self.by_argument(text),
         }
     }
 
-    fn from_file(&self, path: &str) -> anyhow::Result<Chosen> {
+    fn by_file(&self, path: &str) -> anyhow::Result<Chosen> {
         let text = std::fs::read_to_string(Path::new(path))
             .map_err(|error| usage(format!("cannot read the room in {path}: {error}")))?;
         let link = Link::parse(&text, &self.server).map_err(|error| usage(format!("{path}: {error}")))?;

@@ -11,14 +11,17 @@ use crate::exit::{Exit, usage};
 
 /// Put one value in the place of a stream's entries up to a number.
 #[derive(Debug, Args)]
-#[command(override_usage = "seabag room compact [OPTIONS] [ROOM] <KEY> <SEQ> [VALUE]", after_help = "\
+#[command(
+    override_usage = "seabag room compact [OPTIONS] [ROOM] <KEY> <SEQ> [VALUE]",
+    after_help = "\
 The value may depend only on this stream's entries up to SEQ, so that whoever reads later sees the same state as who
 read before. Nothing is broadcast. At or below an earlier compact nothing happens, and the answer says \"stale\".
 
 Example, a log that becomes its number of lines:
   seq=$(seabag room get build log | tail -1 | jq .seq)
   seabag room get build log | jq -s --argjson seq $seq 'map(select(.seq <= $seq)) | length' |
-    seabag room compact build log $seq")]
+    seabag room compact build log $seq"
+)]
 pub(crate) struct Compact {
     /// The room's alias, unless --room or SEABAG_ROOM names it; then key, number and value.
     #[arg(value_name = "ROOM> <KEY> <SEQ> <VALUE", num_args = 0.., allow_negative_numbers = true)]
@@ -32,11 +35,14 @@ pub(crate) struct Compact {
 
 /// Drop a stream's entries up to a number.
 #[derive(Debug, Args)]
-#[command(override_usage = "seabag room trim [OPTIONS] [ROOM] <KEY> <SEQ>", after_help = "\
+#[command(
+    override_usage = "seabag room trim [OPTIONS] [ROOM] <KEY> <SEQ>",
+    after_help = "\
 A stream that is trimmed to nothing vanishes from the list of keys.
 
 Example:
-  seabag room trim build log 1200")]
+  seabag room trim build log 1200"
+)]
 pub(crate) struct Trim {
     /// The room's alias, unless --room or SEABAG_ROOM names it; then key and number.
     #[arg(value_name = "ROOM> <KEY> <SEQ", num_args = 0..)]

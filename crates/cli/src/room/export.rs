@@ -20,13 +20,16 @@ pub(crate) const FORMAT: &str = "room-export";
 
 /// Write a whole room to a file.
 #[derive(Debug, Args)]
-#[command(override_usage = "seabag room export [OPTIONS] [ROOM] [FILE]", after_help = "\
+#[command(
+    override_usage = "seabag room export [OPTIONS] [ROOM] [FILE]",
+    after_help = "\
 NDJSON: a header, then one {\"key\",\"value\",\"seq\"} a line in order, then {\"end\":true,\"entries\":N}. The file
 appears only when it is whole. Without FILE it goes to standard output. The room may be written to meanwhile.
 
 Examples:
   seabag room export build build.ndjson
-  seabag room export build | gzip > build.ndjson.gz")]
+  seabag room export build | gzip > build.ndjson.gz"
+)]
 pub(crate) struct Export {
     /// The room's alias, unless --room or SEABAG_ROOM names it; then the file.
     #[arg(value_name = "ROOM> <FILE", num_args = 0..)]

@@ -16,13 +16,16 @@ use crate::output::{EntryLine, Lines};
 
 /// Read a stream.
 #[derive(Debug, Args)]
-#[command(override_usage = "seabag room get [OPTIONS] [ROOM] <KEY>", after_help = "\
+#[command(
+    override_usage = "seabag room get [OPTIONS] [ROOM] <KEY>",
+    after_help = "\
 One JSON object a line: {\"key\",\"value\",\"seq\"}. A key that holds nothing prints nothing.
 
 Examples:
   seabag room get build log
   seabag room get build log --after 120
-  seabag room get build log | jq -r .value")]
+  seabag room get build log | jq -r .value"
+)]
 pub(crate) struct Get {
     /// The room's alias, unless --room or SEABAG_ROOM names it; then the stream's key.
     #[arg(value_name = "ROOM> <KEY", num_args = 0..)]

@@ -32,7 +32,9 @@ const LINE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Append an export's entries to a room.
 #[derive(Debug, Args)]
-#[command(override_usage = "seabag room import [OPTIONS] [ROOM] [FILE]", after_help = "\
+#[command(
+    override_usage = "seabag room import [OPTIONS] [ROOM] [FILE]",
+    after_help = "\
 Reads what `room export` wrote, or any NDJSON of {\"key\",\"value\"}. Keys and their order are kept, numbers are new.
 Without FILE it is read from standard input.
 
@@ -41,7 +43,8 @@ for a day at least). That needs the export's header; lines without one are impor
 
 Examples:
   seabag room import archive build.ndjson
-  seabag room export old | seabag room import new")]
+  seabag room export old | seabag room import new"
+)]
 pub(crate) struct Import {
     /// The room's alias, unless --room or SEABAG_ROOM names it; then the file.
     #[arg(value_name = "ROOM> <FILE", num_args = 0..)]
@@ -90,7 +93,9 @@ pub(crate) async fn run(command: Import) -> anyhow::Result<Exit> {
     let stored = import.entries - import.repeats;
     match import.repeats {
         0 => output::note(&format!("{stored} entries are stored.")),
-        repeats => output::note(&format!("{stored} entries are stored, {repeats} were there from an earlier try.")),
+        repeats => {
+            output::note(&format!("{stored} entries are stored, {repeats} were there from an earlier try."))
+        }
     }
     Ok(Exit::Done)
 }
@@ -138,7 +143,9 @@ impl Importer {
     }
 
     fn take(&mut self, number: u64, line: &str) -> anyhow::Result<()> {
-        if number == 1 && let Ok(header) = serde_json::from_str::<Header>(line) {
+        if number == 1
+            && let Ok(header) = serde_json::from_str::<Header>(line)
+        {
             if header.seabag != FORMAT || header.version != 1 {
                 bail!("this is an export of another version");
             }
@@ -147,7 +154,9 @@ impl Importer {
             self.whole = Some(false);
             return Ok(());
         }
-        if self.whole == Some(false) && let Ok(end) = serde_json::from_str::<End>(line) {
+        if self.whole == Some(false)
+            && let Ok(end) = serde_json::from_str::<End>(line)
+        {
             if end.entries != self.entries {
                 bail!("the export was damaged: it had {} entries, here are {}", end.entries, self.entries);
             }
@@ -202,9 +211,13 @@ impl Importer {
         match error {
             HttpError::Broken(_) => coded(
                 Exit::Uncertain,
-                format!("{error}; {before} entries are stored, {first} to {last} may be. Run the import again"),
+                format!(
+                    "{error}; {before} entries are stored, {first} to {last} may be. Run the import again"
+                ),
             ),
-            _ => anyhow::anyhow!("entries {first} to {last} are not stored, {before} before them are: {error}"),
+            _ => {
+                anyhow::anyhow!("entries {first} to {last} are not stored, {before} before them are: {error}")
+            }
         }
     }
 }

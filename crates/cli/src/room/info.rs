@@ -12,13 +12,16 @@ use crate::output;
 
 /// Show what a room is like.
 #[derive(Debug, Args)]
-#[command(override_usage = "seabag room info [OPTIONS] [ROOM]", after_help = "\
+#[command(
+    override_usage = "seabag room info [OPTIONS] [ROOM]",
+    after_help = "\
 One JSON object: where the room is, what one may do there, its epoch and head (the cursor of now is
 {epoch}.{seq}), and how much it holds.
 
 Examples:
   seabag room info build
-  seabag room info build --show-ids | jq -r .read_only_id     an id to give to readers")]
+  seabag room info build --show-ids | jq -r .read_only_id     an id to give to readers"
+)]
 pub(crate) struct Info {
     /// The room's alias, unless --room or SEABAG_ROOM names it.
     #[arg(value_name = "ROOM", num_args = 0..)]
@@ -53,8 +56,9 @@ struct Line<'a> {
 /// Prints what the room is like.
 pub(crate) async fn run(command: Info) -> anyhow::Result<Exit> {
     let (chosen, _) = command.room.resolve(command.words, &[], &[])?;
-    let (socket, hello) =
-        Socket::open(&chosen.link, "deliver=keys").await.map_err(crate::client::socket::Ending::into_error)?;
+    let (socket, hello) = Socket::open(&chosen.link, "deliver=keys")
+        .await
+        .map_err(crate::client::socket::Ending::into_error)?;
     socket.close().await;
     let (mut count, mut entries, mut bytes) = (0, 0, 0);
     keys::each(&Http::new()?, &chosen.link, |summary| {

@@ -15,12 +15,15 @@ use crate::output::Lines;
 
 /// List a room's streams.
 #[derive(Debug, Args)]
-#[command(override_usage = "seabag room keys [OPTIONS] [ROOM]", after_help = "\
+#[command(
+    override_usage = "seabag room keys [OPTIONS] [ROOM]",
+    after_help = "\
 One JSON object a line, in order of the keys: {\"key\",\"size\",\"bytes\",\"first\",\"last\"}: how many entries the stream
 holds, the bytes of their values, and their lowest and highest number.
 
 Example:
-  seabag room keys build | jq -r 'select(.size > 100) | .key'")]
+  seabag room keys build | jq -r 'select(.size > 100) | .key'"
+)]
 pub(crate) struct Keys {
     /// The room's alias, unless --room or SEABAG_ROOM names it.
     #[arg(value_name = "ROOM", num_args = 0..)]

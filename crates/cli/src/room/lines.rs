@@ -251,7 +251,9 @@ impl Outbox {
         let text = ClientMessage::Push(push).encode(Encoding::Json);
         if text.len() as u64 > hello.limits.message_bytes {
             let most = hello.limits.message_bytes;
-            output::warning(&format!("line {number} is left out: the server takes messages up to {most} bytes"));
+            output::warning(&format!(
+                "line {number} is left out: the server takes messages up to {most} bytes"
+            ));
             self.skipped += 1;
             return Ok(());
         }

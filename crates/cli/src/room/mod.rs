@@ -20,6 +20,7 @@ mod value;
 use clap::{Args, Subcommand};
 
 use crate::exit::Exit;
+pub(crate) use push::random_client;
 
 /// Create rooms, write to them, read and follow them.
 #[derive(Debug, Args)]

@@ -104,10 +104,16 @@ pub(crate) async fn run(command: New) -> anyhow::Result<Exit> {
 fn tell(aliases: &Option<(Aliases, &String)>, link: &Link) {
     match aliases {
         Some((aliases, alias)) => {
-            output::note(&format!("Room {alias} on {}; its id is in {}.", link.server, aliases.path().display()));
+            output::note(&format!(
+                "Room {alias} on {}; its id is in {}.",
+                link.server,
+                aliases.path().display()
+            ));
             output::note(&format!("Write: seabag room push {alias} greeting '\"hello\"'"));
             output::note(&format!("Read:  seabag room tail {alias} --all"));
         }
-        None => output::note("The id is a secret: who has it can read and write the room. --as NAME remembers it."),
+        None => output::note(
+            "The id is a secret: who has it can read and write the room. --as NAME remembers it.",
+        ),
     }
 }

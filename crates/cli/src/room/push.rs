@@ -20,7 +20,9 @@ use crate::output;
 
 /// Write to a stream.
 #[derive(Debug, Args)]
-#[command(override_usage = "seabag room push [OPTIONS] [ROOM] <KEY> [VALUE]", after_help = "\
+#[command(
+    override_usage = "seabag room push [OPTIONS] [ROOM] <KEY> [VALUE]",
+    after_help = "\
 VALUE is JSON; without it, it is read from standard input. --text takes it as it is and makes a JSON string of it.
 
 Prints {\"key\",\"seq\",\"size\"} when the value is durable: its number in the room, and how many entries its
@@ -33,7 +35,8 @@ Examples:
   seabag room push build note --text 'what a day'
   make 2>&1 | seabag room push build log --lines
   git log --oneline | SEABAG_ROOM=build seabag room push commits --lines --tee
-  tail -f events.ndjson | seabag room push build events --json-lines")]
+  tail -f events.ndjson | seabag room push build events --json-lines"
+)]
 pub(crate) struct Push {
     /// The room's alias, unless --room or SEABAG_ROOM names it; then the stream's key and the value.
     #[arg(value_name = "ROOM> <KEY> <VALUE", num_args = 0.., allow_negative_numbers = true)]
@@ -143,7 +146,9 @@ pub(crate) async fn push_once(
     match ServerMessage::from_json(&text) {
         Ok(ServerMessage::Ack(ack)) => Ok(ack),
         Ok(ServerMessage::Error(refusal)) => Err(anyhow::Error::new(refusal)),
-        _ => Err(anyhow::anyhow!("the server's answer is no acknowledgement; is it older than this program?")),
+        _ => {
+            Err(anyhow::anyhow!("the server's answer is no acknowledgement; is it older than this program?"))
+        }
     }
 }
 
@@ -169,7 +174,12 @@ pub(crate) fn print_ack(key: &StreamKey, ack: &Ack) -> anyhow::Result<()> {
     if ack.stale {
         output::note("Nothing changed: the stream was compacted or replaced beyond that number already.");
     }
-    output::print(&AckLine { key: key.as_str(), seq: ack.seq.map(|seq| seq.0), size: ack.size, stale: ack.stale })
+    output::print(&AckLine {
+        key: key.as_str(),
+        seq: ack.seq.map(|seq| seq.0),
+        size: ack.size,
+        stale: ack.stale,
+    })
 }
 
 #[cfg(test)]

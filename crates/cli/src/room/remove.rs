@@ -13,11 +13,14 @@ use crate::output;
 
 /// Delete a room on its server, for everybody who uses it.
 #[derive(Debug, Args)]
-#[command(override_usage = "seabag room rm [OPTIONS] [ROOM]", after_help = "\
+#[command(
+    override_usage = "seabag room rm [OPTIONS] [ROOM]",
+    after_help = "\
 Everything in the room is gone, for good. Its alias is forgotten too. To forget only the alias: seabag room forget.
 
 Example:
-  seabag room rm build --yes")]
+  seabag room rm build --yes"
+)]
 pub(crate) struct Remove {
     /// The room's alias, unless --room or SEABAG_ROOM names it.
     #[arg(value_name = "ROOM", num_args = 0..)]

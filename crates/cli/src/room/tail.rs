@@ -16,7 +16,9 @@ use crate::output::{self, EntryLine, Lines};
 
 /// Follow a room as it changes.
 #[derive(Debug, Args)]
-#[command(override_usage = "seabag room tail [OPTIONS] [ROOM]", after_help = "\
+#[command(
+    override_usage = "seabag room tail [OPTIONS] [ROOM]",
+    after_help = "\
 One JSON object a line: {\"key\",\"value\",\"seq\"}. Without --all or --since it begins with what comes next.
 
 When the connection is lost the command connects again and goes on exactly where it was. When the server was wiped or
@@ -26,7 +28,8 @@ and shows the cursor with which --since goes on.
 Examples:
   seabag room tail build
   seabag room tail build --all --key log | jq -r .value
-  seabag room tail build --since 6fK2x.1042")]
+  seabag room tail build --since 6fK2x.1042"
+)]
 pub(crate) struct Tail {
     /// The room's alias, unless --room or SEABAG_ROOM names it.
     #[arg(value_name = "ROOM", num_args = 0..)]

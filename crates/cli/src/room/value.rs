@@ -26,7 +26,8 @@ fn read_input() -> anyhow::Result<String> {
     }
     let mut bytes = Vec::new();
     (&mut input).take(VALUE_BYTES_MAX).read_to_end(&mut bytes)?;
-    String::from_utf8(bytes).map_err(|_| usage("the value is not UTF-8; encode it first, as base64 for example"))
+    String::from_utf8(bytes)
+        .map_err(|_| usage("the value is not UTF-8; encode it first, as base64 for example"))
 }
 
 fn parse(raw: &str, text: bool) -> anyhow::Result<Value> {
@@ -36,7 +37,8 @@ fn parse(raw: &str, text: bool) -> anyhow::Result<Value> {
         return text_value(raw);
     }
     Value::from_json(raw).map_err(|refusal| {
-        let hint = if raw.trim().is_empty() || raw.trim() == "null" { "" } else { "; --text sends it as text" };
+        let hint =
+            if raw.trim().is_empty() || raw.trim() == "null" { "" } else { "; --text sends it as text" };
         usage(format!("{}{hint}", refusal.message))
     })
 }

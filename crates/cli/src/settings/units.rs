@@ -45,7 +45,7 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
 }
 
 fn format(number: u64, units: &[(&str, u64)]) -> Option<String> {
-    let (unit, factor) = units.iter().find(|(_, factor)| number > 0 && number % factor == 0)?;
+    let (unit, factor) = units.iter().find(|(_, factor)| number > 0 && number.is_multiple_of(*factor))?;
     Some(format!("{}{unit}", number / factor))
 }
 

@@ -315,10 +315,18 @@ impl Room {
         let after = if reset.is_some() { RoomSeq::ZERO } else { cursor.seq };
         let limit = self.page_entries(limit);
         let above = (Bound::Excluded((after, KeyNumber(u32::MAX))), Bound::Unbounded);
+        let mut bases = Vec::new();
+        for &(seq, number) in self.bases.range(above) {
+            // A page never ends between entries that share a number, so neither does this list.
+            if bases.len() >= limit && bases.last().is_none_or(|(last, _)| *last != seq) {
+                break;
+            }
+            bases.push((seq, number));
+        }
         let read = RoomRead {
             after,
             head: self.head,
-            bases: self.bases.range(above).take(limit).copied().collect(),
+            bases,
             limit,
             bytes_max: usize::try_from(self.limits.page_bytes_max).unwrap_or(usize::MAX),
         };
