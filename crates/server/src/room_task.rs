@@ -131,7 +131,7 @@ pub(crate) struct Surroundings {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) reader: Reader,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
 }
 
 /// Starts a room's task. It loads the room, and answers `unknown_room` if there is none.
@@ -155,7 +155,7 @@ async fn run(
         Ok(Some((number, stored))) => match registry.epoch_of(&stored.record) {
             Ok(epoch) => {
                 surroundings.metrics.rooms_loaded.inc();
-                let room = Room::load(stored, &epoch, surroundings.limits);
+                let room = Room::load(stored, &epoch, Arc::clone(&surroundings.limits));
                 let metrics = Arc::clone(&surroundings.metrics);
                 let mut task = RoomTask::new(hash, number, room, registry.clone(), surroundings, ring, left);
                 let refusal = task.live(&mut mailbox).await;
@@ -269,7 +269,17 @@ impl RoomTask {
             tokio::select! {
                 biased;
                 committed = first_receipt(&mut self.pending), if !self.pending.is_empty() => self.release(committed?),
-                () = self.left.notified() => self.prune().await?,
+                () = self.left.notified() => {
+                    // What a reader said before it left is in the mailbox, and comes before its last words.
+                    for _ in 0..mailbox.len() {
+                        let Ok(mail) = mailbox.try_recv() else { break };
+                        self.inbox.push_back(mail);
+                    }
+                    if let Some(refusal) = self.take().await? {
+                        return Ok(refusal);
+                    }
+                    self.prune().await?;
+                }
                 count = mailbox.recv_many(&mut mails, WAVE_COMMANDS_MAX) => {
                     idle_place = None;
                     if count == 0 {

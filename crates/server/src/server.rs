@@ -82,12 +82,12 @@ impl Server {
         let (listener, address) = bind(settings.listen)?;
         let dynamic: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
         let metrics = Arc::new(Metrics::default());
-        let limits = settings.limits;
+        let limits = Arc::new(settings.limits);
         let surroundings = Surroundings {
             store: dynamic,
             reader: Reader::new(limits.reads_max),
             metrics: Arc::clone(&metrics),
-            limits,
+            limits: Arc::clone(&limits),
         };
         let registry =
             Registry::new(surroundings.clone()).map_err(|refusal| StartError::Other(refusal.message))?;

@@ -82,7 +82,7 @@ async fn open(
     let address = RoomAddress::parse(id)?;
     let pairs = pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
     let options = Options::parse(&offered, pairs, address.access())?;
-    let session = Arc::new(Mutex::new(Session::new(options, app.limits, now_ms())));
+    let session = Arc::new(Mutex::new(Session::new(options, Arc::clone(&app.limits), now_ms())));
     let feed = app.registry.join(address.hash(), Arc::clone(&session)).await?;
     Ok((session, feed))
 }
@@ -130,7 +130,13 @@ struct Connection {
     reader_done: Notify,
 }
 
-async fn converse(app: App, socket: WebSocket, session: Arc<Mutex<Session>>, feed: Feed, encoding: Encoding) {
+async fn converse(
+    app: App,
+    socket: WebSocket,
+    session: Arc<Mutex<Session>>,
+    mut feed: Feed,
+    encoding: Encoding,
+) {
     app.metrics.readers.inc();
     let metrics = Arc::clone(&app.metrics);
     let inflight = usize::try_from(app.limits.connection_inflight_bytes_max.max(1))
@@ -147,7 +153,7 @@ async fn converse(app: App, socket: WebSocket, session: Arc<Mutex<Session>>, fee
         reader_done: Notify::new(),
         app,
     };
-    let (sink, stream) = socket.split();
+    let (mut sink, stream) = socket.split();
     let reader = async {
         let ended = read_frames(&connection, stream).await;
         if let ControlFlow::Break(stream) = ended {
@@ -156,12 +162,38 @@ async fn converse(app: App, socket: WebSocket, session: Arc<Mutex<Session>>, fee
         }
         connection.reader_done.notify_one();
     };
-    let writer = write_frames(&connection, sink, feed);
-    tokio::pin!(reader, writer);
-    // The writer decides when the connection is over; the reader's end only tells it.
-    tokio::select! {
-        () = &mut writer => {}
-        () = &mut reader => writer.await,
+    tokio::pin!(reader);
+    let mut reading = true;
+    let ended = {
+        let writer = write_until_end(&connection, &mut sink, &mut feed);
+        tokio::pin!(writer);
+        // The writer decides when the connection is over; the reader's end only tells it.
+        loop {
+            tokio::select! {
+                ended = &mut writer => break ended,
+                () = &mut reader, if reading => reading = false,
+            }
+        }
+    };
+    match ended {
+        Ended::ByPeer => {
+            // What the peer had sent before it left is applied all the same, and before its last words.
+            if reading {
+                let patience = Duration::from_millis(connection.app.limits.write_stall_ms);
+                let _ = timeout(patience, &mut reader).await;
+            }
+            drop(feed);
+            // Answers the peer's close frame, if it sent one.
+            let _ = timeout(CLOSE_PATIENCE, sink.close()).await;
+        }
+        Ended::With(refusal) => {
+            drop(feed);
+            connection.app.metrics.ended(refusal.code);
+            if timeout(CLOSE_PATIENCE, say_why(&mut sink, refusal, encoding)).await.is_ok() && reading {
+                // Until the peer's own close frame.
+                let _ = timeout(CLOSE_PATIENCE, &mut reader).await;
+            }
+        }
     }
     metrics.readers.dec();
 }
@@ -175,6 +207,13 @@ impl Connection {
     fn silent_until(&self) -> Instant {
         let heard = Duration::from_millis(self.heard_ms.load(Ordering::Relaxed));
         self.started + heard + Duration::from_millis(self.app.limits.silent_peer_ms)
+    }
+
+    /// Ends the connection behind the answers that are still due.
+    async fn hang(&self, refusal: Refusal) {
+        let mail = Mail::Hang { feed: Arc::clone(&self.feed), refusal };
+        // A room that has left memory has ended its readers.
+        let _ = self.room.send(mail).await;
     }
 
     /// Puts a frame's command into the room's mailbox, waiting for its place.
@@ -196,9 +235,7 @@ impl Connection {
             Received::Done => return ControlFlow::Continue(()),
             Received::Command(command) => command,
             Received::End(refusal) => {
-                // Behind the answers that are still due.
-                let mail = Mail::Hang { feed: Arc::clone(&self.feed), refusal };
-                let _ = self.room.send(mail).await;
+                self.hang(refusal).await;
                 return ControlFlow::Break(());
             }
         };
@@ -221,24 +258,23 @@ fn frame_bytes(frame: &Message) -> usize {
     }
 }
 
-/// Reads until the peer closes or vanishes (`Continue`), or the connection ends from this side (`Break`).
+/// Reads until the peer closes or vanishes (`Continue`), or the connection ends from this side (`Break`). What
+/// was read by then is in the room's mailbox.
 async fn read_frames(
     connection: &Connection,
     mut stream: SplitStream<WebSocket>,
 ) -> ControlFlow<SplitStream<WebSocket>> {
     let mut held: VecDeque<Message> = VecDeque::new();
     let mut held_bytes = 0;
+    // How the stream ended, once it has.
+    let mut over = None;
     loop {
         let Some(frame) = held.pop_front() else {
-            match stream.next().await {
-                Some(Ok(frame)) => {
-                    connection.hear();
-                    if !keep(frame, &mut held, &mut held_bytes) {
-                        return ControlFlow::Continue(());
-                    }
-                }
-                ended => return on_end(connection, ended, stream),
+            if let Some(ended) = over {
+                return on_end(connection, ended, stream).await;
             }
+            let read = stream.next().await;
+            over = keep(connection, read, &mut held, &mut held_bytes);
             continue;
         };
         held_bytes -= frame_bytes(&frame);
@@ -256,43 +292,47 @@ async fn read_frames(
                     connection.hear();
                     break;
                 }
-                frame = stream.next(), if room_ahead => match frame {
-                    Some(Ok(frame)) => {
-                        connection.hear();
-                        if !keep(frame, &mut held, &mut held_bytes) {
-                            let _ = submit.await;
-                            return ControlFlow::Continue(());
-                        }
-                    }
-                    ended => {
-                        let _ = submit.await;
-                        return on_end(connection, ended, stream);
-                    }
+                read = stream.next(), if room_ahead && over.is_none() => {
+                    over = keep(connection, read, &mut held, &mut held_bytes);
                 }
             }
         }
     }
 }
 
-/// Keeps a frame that says something; pings are answered by the library. `false`: the peer closes.
-fn keep(frame: Message, held: &mut VecDeque<Message>, held_bytes: &mut usize) -> bool {
+/// How a stream of frames ended: by itself, or by an error.
+type Over = Option<axum::Error>;
+
+/// Keeps a frame that says something; pings are answered by the library. `Some`: there will be no more.
+fn keep(
+    connection: &Connection,
+    read: Option<Result<Message, axum::Error>>,
+    held: &mut VecDeque<Message>,
+    held_bytes: &mut usize,
+) -> Option<Over> {
+    let frame = match read {
+        Some(Ok(frame)) => frame,
+        Some(Err(error)) => return Some(Some(error)),
+        None => return Some(None),
+    };
+    connection.hear();
     match frame {
-        Message::Close(_) => return false,
+        Message::Close(_) => return Some(None),
         Message::Text(_) | Message::Binary(_) => {
             *held_bytes += frame_bytes(&frame);
             held.push_back(frame);
         }
         Message::Ping(_) | Message::Pong(_) => {}
     }
-    true
+    None
 }
 
-fn on_end(
+async fn on_end(
     connection: &Connection,
-    ended: Option<Result<Message, axum::Error>>,
+    ended: Over,
     stream: SplitStream<WebSocket>,
 ) -> ControlFlow<SplitStream<WebSocket>> {
-    let Some(Err(error)) = ended else { return ControlFlow::Continue(()) };
+    let Some(error) = ended else { return ControlFlow::Continue(()) };
     let text = error.to_string();
     // The library's error is opaque here; its words are all there is to go by.
     let refusal = if text.contains("too long") || text.contains("too big") {
@@ -303,7 +343,7 @@ fn on_end(
     } else {
         return ControlFlow::Continue(());
     };
-    connection.feed.end(refusal);
+    connection.hang(refusal).await;
     ControlFlow::Break(stream)
 }
 
@@ -319,21 +359,14 @@ enum Ended {
     With(Refusal),
 }
 
-async fn write_frames(connection: &Connection, mut sink: SplitSink<WebSocket, Message>, mut feed: Feed) {
-    let ended = write_until_end(connection, &mut sink, &mut feed).await;
-    drop(feed);
-    let Ended::With(refusal) = ended else { return };
-    connection.app.metrics.ended(refusal.code);
+async fn say_why(
+    sink: &mut SplitSink<WebSocket, Message>,
+    refusal: Refusal,
+    encoding: Encoding,
+) -> Result<(), axum::Error> {
     let frame = CloseFrame { code: close_code(refusal.code), reason: close_reason(&refusal).into() };
-    let last = encode(&ServerMessage::Error(refusal), connection.encoding);
-    let _ = timeout(CLOSE_PATIENCE, async {
-        sink.feed(last).await?;
-        sink.send(Message::Close(Some(frame))).await?;
-        // The reader sees the peer's own close frame.
-        let _ = timeout(CLOSE_PATIENCE, connection.reader_done.notified()).await;
-        Ok::<_, axum::Error>(())
-    })
-    .await;
+    sink.feed(encode(&ServerMessage::Error(refusal), encoding)).await?;
+    sink.send(Message::Close(Some(frame))).await
 }
 
 /// A close frame's reason has at most 123 bytes.
@@ -350,7 +383,7 @@ async fn write_until_end(
     sink: &mut SplitSink<WebSocket, Message>,
     feed: &mut Feed,
 ) -> Ended {
-    let limits = connection.app.limits;
+    let limits = &connection.app.limits;
     let ping_interval = Duration::from_millis(limits.ping_interval_ms.max(1));
     let mut ping_at = Instant::now() + ping_interval;
     loop {

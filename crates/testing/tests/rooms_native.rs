@@ -125,6 +125,7 @@ async fn many_writers_and_readers_all_see_one_order_without_a_hole() {
             heard
         })
     });
+    let run: Vec<_> = run.collect();
     let mut all = Vec::new();
     for task in run {
         all.push(task.await.unwrap());
@@ -238,7 +239,10 @@ async fn rooms_and_keys_can_be_read_page_by_page() {
         assert_eq!(all, (1..=25).collect::<Vec<_>>());
         socket.send(json!({"type": "keys", "limit": 6})).await;
         let first = socket.expect("keys").await;
-        assert_eq!(first["data"][5], json!({"key": "k05", "size": 2, "bytes": 3, "first": 6, "last": 16}));
+        assert_eq!(
+            first["data"][5],
+            json!({"key": "k05", "size": 2, "bytes": if cbor { 2 } else { 3 }, "first": 6, "last": 16})
+        );
         socket.send(json!({"type": "keys", "after": first["next"]})).await;
         let rest = socket.expect("keys").await;
         assert_eq!((rest["data"].as_array().unwrap().len(), &rest["next"]), (4, &Value::Null));

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use super::action::Action;
 use super::client_message::Push;
@@ -160,7 +161,7 @@ pub struct Room {
     /// What was applied and not yet taken to be committed.
     changes: Changes,
     record_changed: bool,
-    limits: Limits,
+    limits: Arc<Limits>,
 }
 
 /// What the pushes before one in the same list will have changed.
@@ -185,7 +186,8 @@ impl Room {
     /// Takes a stored room into memory. Unless `epoch` is already open, this owner takes over: the room goes on
     /// above every number that the one before can have given out. [`Room::take_changes`] then says so, and
     /// must be committed before anything is sent.
-    pub fn load(stored: StoredRoom, epoch: &Epoch, limits: Limits) -> Self {
+    pub fn load(stored: StoredRoom, epoch: &Epoch, limits: impl Into<Arc<Limits>>) -> Self {
+        let limits = limits.into();
         let StoredRoom { mut record, keys, clients } = stored;
         let record_changed = lineage::take_over(&mut record, epoch, limits.lineage_epochs_max);
         let head = record.reserved.max(record.stored);
