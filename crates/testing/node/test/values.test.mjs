@@ -106,3 +106,12 @@ serverTest('a bare NaN does not disconnect JSON clients', async (server) => {
   const pushes = await json.rest();
   assert.equal(pushes.at(-1).value, 'after');
 });
+
+serverTest('maps as keys of maps as keys do not grow without bound for JSON clients', async (server) => {
+  let nested = 'a';
+  for (let depth = 0; depth < 14; depth++) nested = new Map([[nested, 1]]);
+  const { asJson } = await exchange(server, [nested, 'after']);
+  assert.equal(asJson[1], 'after');
+  const { length } = JSON.stringify(asJson[0]);
+  assert.ok(length < 2000, `a value of 50 bytes became ${length}`);
+});
