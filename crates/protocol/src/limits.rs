@@ -119,6 +119,8 @@ limits! {
     sse_comment_ms = 15_000;
     /// Milliseconds without use after which a room leaves memory.
     room_idle_ms = 10_000;
+    /// Most rooms that stay in memory without use; the others leave at once.
+    idle_rooms_max = 1_000;
     /// Milliseconds that a closed room is kept.
     closed_room_kept_ms = 180 * 24 * 60 * 60 * 1_000;
     /// Most milliseconds that a shutdown waits for its peers.

@@ -16,7 +16,9 @@ pub enum StoreError {
     #[error("unknown format: {0}")]
     UnknownFormat(String),
     /// The newest durable commits are missing from the data (docs/format.md, "Watermark").
-    #[error("the data ends at commit {found} but commit {expected} was acknowledged; --accept-loss opens it all the same")]
+    #[error(
+        "the data ends at commit {found} but commit {expected} was acknowledged; --accept-loss opens it all the same"
+    )]
     Shortened {
         /// The newest commit in the data.
         found: u64,

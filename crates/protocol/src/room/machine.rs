@@ -21,6 +21,9 @@ use crate::limits::Limits;
 /// Appended rows that a room remembers the sizes of, so that a compact near the head needs no read.
 const RECENT_ROWS_MAX: usize = 1_024;
 
+/// A room that leaves memory after a longer use than this without a write notes when it was last used.
+const TOUCH_AFTER_MS: u64 = 60_000;
+
 /// Something to be done at one place in the room's order.
 #[derive(Clone, Debug)]
 pub enum Command {
@@ -242,8 +245,16 @@ impl Room {
         changes
     }
 
+    /// Notes that the room is in use: its time to live starts anew with the next changes.
+    pub fn touch(&mut self) {
+        self.record_changed = true;
+    }
+
     /// Gives back the numbers that were reserved and not used: the last changes before the room leaves memory.
     pub fn retire(&mut self, now_ms: u64) -> Changes {
+        if now_ms.saturating_sub(self.record.touched_ms) > TOUCH_AFTER_MS {
+            self.touch();
+        }
         if self.record.reserved != self.head {
             self.record.reserved = self.head;
             self.record_changed = true;
@@ -304,10 +315,18 @@ impl Room {
         let after = if reset.is_some() { RoomSeq::ZERO } else { cursor.seq };
         let limit = self.page_entries(limit);
         let above = (Bound::Excluded((after, KeyNumber(u32::MAX))), Bound::Unbounded);
+        let mut bases = Vec::new();
+        for &(seq, number) in self.bases.range(above) {
+            // A page never ends between entries that share a number, so neither does this list.
+            if bases.len() >= limit && bases.last().is_none_or(|(last, _)| *last != seq) {
+                break;
+            }
+            bases.push((seq, number));
+        }
         let read = RoomRead {
             after,
             head: self.head,
-            bases: self.bases.range(above).take(limit).copied().collect(),
+            bases,
             limit,
             bytes_max: usize::try_from(self.limits.page_bytes_max).unwrap_or(usize::MAX),
         };
@@ -409,7 +428,10 @@ impl Room {
                     "the room remembers as many clients as it may",
                 ));
             }
-            tally.last_id = Some(id);
+            // Relays are not remembered, so a lower id after one is no repeat.
+            if push.action != Action::Relay {
+                tally.last_id = Some(id);
+            }
         }
         if self.record.closed || tally.closed {
             return Err(Refusal::new(Code::Closed, "the room is closed"));

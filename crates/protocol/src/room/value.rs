@@ -87,7 +87,7 @@ impl Value {
     }
 
     /// Writes the value as JSON. From CBOR: byte strings become arrays of numbers, NaN and infinities null,
-    /// tags vanish, map keys that are not text become their JSON text.
+    /// tags vanish, map keys that are not text become text.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         match self.encoding {
             Encoding::Json => out.extend_from_slice(&self.bytes),
@@ -181,15 +181,21 @@ fn write_list<T>(items: impl Iterator<Item = T>, out: &mut Vec<u8>, write: impl 
     out.push(b']');
 }
 
-/// JSON has only text keys. Others become their own JSON as text, so that one odd value cannot take a room's
-/// JSON clients down (upstream's defect 4).
+/// JSON has only text keys. Simple ones become their own JSON as text, lists and maps the hex digits of their
+/// CBOR: JSON inside JSON would double its escapes at every level. So one odd value can neither take a room's
+/// JSON clients down (upstream's defect 4) nor grow without bound.
 fn write_map_key(key: &Tree, out: &mut Vec<u8>) {
     match key {
         Tree::Text(text) => write_serialized(text, out),
         Tree::Tag(_, inner) => write_map_key(inner, out),
-        other => {
+        Tree::Array(_) | Tree::Map(_) => {
+            let mut bytes = Vec::new();
+            let _ = ciborium::into_writer(key, &mut bytes);
+            write_serialized(&format!("cbor:{}", data_encoding::HEXLOWER.encode(&bytes)), out);
+        }
+        simple => {
             let mut text = Vec::new();
-            write_tree(other, &mut text);
+            write_tree(simple, &mut text);
             write_serialized(&String::from_utf8_lossy(&text), out);
         }
     }
@@ -328,7 +334,7 @@ mod tests {
             (Tree::Float(f64::INFINITY), "null"),
             (Tree::Float(1.0), "1.0"),
             (Tree::Map(vec![(Tree::Integer(5.into()), Tree::Bool(true))]), "{\"5\":true}"),
-            (Tree::Map(vec![(Tree::Array(vec![Tree::Integer(1.into())]), Tree::Null)]), "{\"[1]\":null}"),
+            (Tree::Map(vec![(Tree::Array(vec![Tree::Integer(1.into())]), Tree::Null)]), "{\"cbor:8101\":null}"),
         ];
         for (tree, expected) in cases {
             assert_eq!(as_json(&Value::from_cbor_tree(&tree).unwrap()), expected);

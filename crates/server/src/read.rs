@@ -1,0 +1,80 @@
+//! Serves reads from snapshots, off the runtime's own threads, a bounded number at a time.
+
+use std::sync::Arc;
+
+use seabag_protocol::error::Refusal;
+use seabag_protocol::room::machine::Reply;
+use seabag_protocol::room::name::RoomSeq;
+use seabag_protocol::room::record::{RoomPage, RoomRead, StreamRead};
+use seabag_protocol::room::value::Value;
+use seabag_store::{RoomNumber, Snapshot, StoreError};
+use tokio::sync::Semaphore;
+
+use crate::feed::Due;
+use crate::status::{store_refusal, unavailable};
+
+/// Reads the store for answers.
+#[derive(Clone)]
+pub(crate) struct Reader {
+    places: Arc<Semaphore>,
+}
+
+impl Reader {
+    /// At most `reads_max` reads at once.
+    pub(crate) fn new(reads_max: u64) -> Self {
+        Self { places: Arc::new(Semaphore::new(usize::try_from(reads_max.max(1)).unwrap_or(1))) }
+    }
+
+    /// The entries that a stream read asks for.
+    pub(crate) async fn read_stream(&self, due: &Due) -> Result<Vec<(RoomSeq, Value)>, Refusal> {
+        let Reply::ReadStream(read) = &due.reply else { return Err(no_snapshot()) };
+        let nothing = read.record.as_ref().is_none_or(|record| record.last <= read.after);
+        if nothing {
+            return Ok(Vec::new());
+        }
+        let (number, read) = (due.number, read.clone());
+        self.run(due.snapshot.clone(), move |snapshot| read_stream(snapshot, number, &read)).await
+    }
+
+    /// The page that a room read asks for.
+    pub(crate) async fn read_room(&self, due: &Due) -> Result<RoomPage, Refusal> {
+        let Reply::ReadRoom { read, .. } = &due.reply else { return Err(no_snapshot()) };
+        if read.after >= read.head {
+            return Ok(RoomPage::default());
+        }
+        let (number, read) = (due.number, read.clone());
+        self.run(due.snapshot.clone(), move |snapshot| read_room(snapshot, number, &read)).await
+    }
+
+    /// Runs a read where it may block.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        snapshot: Option<Arc<dyn Snapshot>>,
+        read: impl FnOnce(&dyn Snapshot) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let snapshot = snapshot.ok_or_else(no_snapshot)?;
+        let _place = self.places.acquire().await.map_err(|_| unavailable("the server is stopping"))?;
+        let done = tokio::task::spawn_blocking(move || read(snapshot.as_ref())).await;
+        done.map_err(|_| unavailable("a read failed"))?.map_err(|error| {
+            tracing::error!(%error, "a read of the store failed");
+            store_refusal(&error)
+        })
+    }
+}
+
+fn read_stream(
+    snapshot: &dyn Snapshot,
+    number: RoomNumber,
+    read: &StreamRead,
+) -> Result<Vec<(RoomSeq, Value)>, StoreError> {
+    snapshot.read_stream(number, read)
+}
+
+fn read_room(snapshot: &dyn Snapshot, number: RoomNumber, read: &RoomRead) -> Result<RoomPage, StoreError> {
+    snapshot.read_room(number, read)
+}
+
+/// A read without a snapshot would be a fault of the room's driver; the peer may try again.
+fn no_snapshot() -> Refusal {
+    unavailable("the read lost its place")
+}

@@ -1,0 +1,341 @@
+//! The one thread that writes. It takes all that waits, writes it as one transaction with one sync, and then
+//! answers everyone in order. After a failed write or sync it answers nothing but `Stopped`.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use seabag_protocol::room::name::RoomHash;
+use seabag_protocol::room::record::RoomRecord;
+use tokio::sync::oneshot;
+
+use crate::StoreError;
+use crate::engine::{Engine, Persist};
+use crate::expiry::Move;
+use crate::options::{Durability, Options};
+use crate::queue::{Taken, Weight};
+use crate::read::StoreSnapshot;
+use crate::reaper::{Reaper, Step};
+use crate::shared::Shared;
+use crate::store::{Commit, Committed, RoomNumber, Snapshot};
+use crate::transaction::Transaction;
+use crate::watermark::Watermark;
+
+/// Where an answer goes. A caller that has gone away does not mind.
+pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// What the committer is asked to do.
+pub(crate) enum Order {
+    /// Write a commit.
+    Commit(Commit, Reply<Committed>),
+    /// Make a room.
+    Create(RoomHash, RoomRecord, Reply<Option<RoomNumber>>),
+    /// Remove a room.
+    Remove(RoomHash, Reply<bool>),
+    /// Move rows of the expiry table.
+    Reschedule(Vec<Move>, Reply<()>),
+    /// Sync everything and end.
+    Close(Reply<()>),
+}
+
+impl Order {
+    /// What it takes up in the queue and in a transaction.
+    pub(crate) fn weight(&self) -> Weight {
+        match self {
+            Self::Commit(commit, _) => {
+                let (operations, bytes) = (commit.changes.operations(), commit.changes.bytes());
+                Weight { operations: operations.max(1), bytes: bytes.saturating_add(64) }
+            }
+            Self::Reschedule(moves, _) => Weight { operations: moves.len().max(1), bytes: moves.len() * 128 },
+            Self::Create(..) | Self::Remove(..) | Self::Close(..) => Weight { operations: 4, bytes: 512 },
+        }
+    }
+}
+
+/// An answer that waits for its transaction to be durable.
+enum Answered {
+    Commit(Result<Committed, StoreError>, Reply<Committed>),
+    Create(Result<Option<RoomNumber>, StoreError>, Reply<Option<RoomNumber>>),
+    Remove(Result<bool, StoreError>, Reply<bool>),
+    Reschedule(Result<(), StoreError>, Reply<()>),
+}
+
+impl Answered {
+    fn send(self, failure: Option<&StoreError>) {
+        fn settle<T>(result: Result<T, StoreError>, failure: Option<&StoreError>, reply: Reply<T>) {
+            // Whoever asked may have gone away; the write stands all the same.
+            let _ = reply.send(failure.map_or(result, |error| Err(error.clone())));
+        }
+        match self {
+            Self::Commit(result, reply) => settle(result, failure, reply),
+            Self::Create(result, reply) => settle(result, failure, reply),
+            Self::Remove(result, reply) => settle(result, failure, reply),
+            Self::Reschedule(result, reply) => settle(result, failure, reply),
+        }
+    }
+}
+
+/// The thread's state.
+pub(crate) struct Committer {
+    engine: Arc<dyn Engine>,
+    shared: Arc<Shared>,
+    transaction: Transaction,
+    watermark: Option<Watermark>,
+    reaper: Reaper,
+    durability: Durability,
+    transaction_max: Weight,
+    /// The state behind the last write, while nothing was written after it.
+    snapshot: Option<Arc<StoreSnapshot>>,
+    /// Written to the engine since the last answers went out.
+    written: bool,
+    /// Written and not synced, since when.
+    unsynced: Option<Instant>,
+}
+
+impl Committer {
+    /// Takes over the engine's writes.
+    pub(crate) fn new(
+        engine: Arc<dyn Engine>,
+        shared: Arc<Shared>,
+        watermark: Option<Watermark>,
+        transaction: Transaction,
+        options: &Options,
+    ) -> Self {
+        let transaction_max =
+            Weight { operations: options.transaction_operations_max, bytes: options.transaction_bytes_max };
+        let reaper = Reaper::new(options);
+        let durability = options.durability;
+        Self {
+            engine,
+            shared,
+            transaction,
+            watermark,
+            reaper,
+            durability,
+            transaction_max,
+            snapshot: None,
+            written: false,
+            unsynced: None,
+        }
+    }
+
+    /// Runs until the queue is closed and empty.
+    pub(crate) fn run(mut self) {
+        loop {
+            let deadline = self.deadline();
+            let orders = match self.shared.queue.take(self.transaction_max, deadline) {
+                Taken::Items(orders) => orders,
+                Taken::Idle => Vec::new(),
+                Taken::Closed => break,
+            };
+            if let Some(reply) = self.turn(orders) {
+                return self.end(Some(reply));
+            }
+        }
+        self.end(None);
+    }
+
+    /// When something is to be done even if no order comes.
+    fn deadline(&self) -> Option<Instant> {
+        if self.shared.stopped().is_some() {
+            return None;
+        }
+        let sync = match self.durability {
+            Durability::Interval(interval) => self.unsynced.and_then(|since| since.checked_add(interval)),
+            Durability::Sync | Durability::None => None,
+        };
+        [sync, self.reaper.due()].into_iter().flatten().min()
+    }
+
+    /// Does one round. Returns the answer to a request to close, if there was one.
+    fn turn(&mut self, orders: Vec<Order>) -> Option<Reply<()>> {
+        let mut answers = Vec::with_capacity(orders.len());
+        let mut closing = None;
+        self.guarded(|this| this.work(orders, &mut answers, &mut closing));
+        let failure = self.shared.stopped();
+        for answer in answers {
+            answer.send(failure.as_ref());
+        }
+        // Nobody waits for this.
+        if failure.is_none() {
+            self.guarded(Self::maintain);
+        }
+        closing
+    }
+
+    /// Does something after whose failure, or panic, nothing is acknowledged any more.
+    fn guarded(&mut self, work: impl FnOnce(&mut Self) -> Result<(), StoreError>) {
+        let done = catch_unwind(AssertUnwindSafe(|| work(self)));
+        let done = done.unwrap_or_else(|_| Err(StoreError::Stopped("the committer panicked".into())));
+        if let Err(error) = done {
+            self.shared.stop(&error);
+        }
+    }
+
+    fn work(
+        &mut self,
+        orders: Vec<Order>,
+        answers: &mut Vec<Answered>,
+        closing: &mut Option<Reply<()>>,
+    ) -> Result<(), StoreError> {
+        let started = Instant::now();
+        let stopped = self.shared.stopped();
+        let commits = orders.len();
+        let mut failed = None;
+        for order in orders {
+            let broken = stopped.as_ref().or(failed.as_ref()).cloned();
+            failed = failed.or(self.order(order, broken, answers, closing).err());
+        }
+        match stopped.or(failed) {
+            Some(error) => Err(error),
+            None => self.finish(started, commits),
+        }
+    }
+
+    /// Carries one order into the transaction. An error of the engine ends the store; what was asked of one
+    /// room wrongly is that one's answer. Every order is answered.
+    fn order(
+        &mut self,
+        order: Order,
+        broken: Option<StoreError>,
+        answers: &mut Vec<Answered>,
+        closing: &mut Option<Reply<()>>,
+    ) -> Result<(), StoreError> {
+        let stop = |error: &StoreError| match error {
+            StoreError::Fenced => None,
+            other => Some(other.clone()),
+        };
+        let failure;
+        match order {
+            Order::Commit(commit, reply) => {
+                let result = broken.map_or_else(|| self.commit(commit), Err);
+                failure = result.as_ref().err().and_then(stop);
+                answers.push(Answered::Commit(result, reply));
+            }
+            Order::Create(hash, record, reply) => {
+                let result =
+                    broken.map_or_else(|| self.transaction.create(&*self.engine, hash, &record), Err);
+                failure = result.as_ref().err().and_then(stop);
+                answers.push(Answered::Create(result, reply));
+            }
+            Order::Remove(hash, reply) => {
+                let result = broken.map_or_else(|| self.transaction.remove(&*self.engine, hash), Err);
+                failure = result.as_ref().err().and_then(stop);
+                answers.push(Answered::Remove(result, reply));
+            }
+            Order::Reschedule(moves, reply) => {
+                let result = broken.map_or_else(|| self.transaction.reschedule(&*self.engine, &moves), Err);
+                failure = result.as_ref().err().and_then(stop);
+                answers.push(Answered::Reschedule(result, reply));
+            }
+            Order::Close(reply) => {
+                self.shared.queue.close();
+                *closing = Some(reply);
+                failure = None;
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn commit(&mut self, commit: Commit) -> Result<Committed, StoreError> {
+        let wants = commit.snapshot;
+        self.transaction.commit(&*self.engine, commit)?;
+        let snapshot = if wants { Some(self.snapshot_here()? as Arc<dyn Snapshot>) } else { None };
+        Ok(Committed { snapshot })
+    }
+
+    /// The state behind everything in the transaction so far, and before everything later.
+    fn snapshot_here(&mut self) -> Result<Arc<StoreSnapshot>, StoreError> {
+        self.write()?;
+        let engine = &self.engine;
+        Ok(self.snapshot.get_or_insert_with(|| Arc::new(StoreSnapshot(engine.snapshot()))).clone())
+    }
+
+    /// Hands what is pending to the engine, unsynced.
+    fn write(&mut self) -> Result<(), StoreError> {
+        let Some(batch) = self.transaction.take_batch() else { return Ok(()) };
+        self.shared.counters.wrote(batch.operations(), batch.bytes());
+        self.snapshot = None;
+        self.engine.write(batch)?;
+        self.written = true;
+        self.unsynced = self.unsynced.or_else(|| Some(Instant::now()));
+        Ok(())
+    }
+
+    /// Makes the transaction durable and visible.
+    fn finish(&mut self, started: Instant, commits: usize) -> Result<(), StoreError> {
+        self.write()?;
+        let must_sync = self.transaction.take_must_sync();
+        if self.written {
+            match self.durability {
+                Durability::Sync => self.sync()?,
+                Durability::Interval(_) | Durability::None if must_sync => self.sync()?,
+                Durability::Interval(_) | Durability::None => self.engine.persist(Persist::System)?,
+            }
+            self.publish()?;
+            self.written = false;
+            self.shared.counters.committed(commits, started.elapsed());
+            self.reaper.wake(self.transaction.take_garbage());
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), StoreError> {
+        self.engine.persist(Persist::Disk)?;
+        self.unsynced = None;
+        match &mut self.watermark {
+            Some(watermark) => watermark.advance(self.transaction.commit_number()),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets reads see what is durable now.
+    fn publish(&mut self) -> Result<(), StoreError> {
+        let snapshot = self.snapshot_here()?;
+        self.shared.publish(snapshot, self.transaction.rooms());
+        Ok(())
+    }
+
+    /// What is done between transactions: the background sync, and a step of the reaper.
+    fn maintain(&mut self) -> Result<(), StoreError> {
+        if let (Durability::Interval(interval), Some(since)) = (self.durability, self.unsynced)
+            && since.elapsed() >= interval
+        {
+            self.sync()?;
+        }
+        let now = Instant::now();
+        if self.reaper.due().is_some_and(|due| due <= now) {
+            match self.reaper.step(&*self.engine, self.transaction.batch_mut(), now)? {
+                Step::Reaped(rows) => {
+                    self.write()?;
+                    self.shared.counters.reaped(rows);
+                }
+                // The published state would otherwise hold back what was just reaped.
+                Step::Done => self.publish()?,
+            }
+            self.written = false;
+        }
+        Ok(())
+    }
+
+    /// Syncs, lets go of the engine, and only then says so.
+    fn end(mut self, reply: Option<Reply<()>>) {
+        self.shared.queue.close();
+        while let Taken::Items(orders) = self.shared.queue.take(self.transaction_max, None) {
+            self.turn(orders);
+        }
+        let result = match self.shared.stopped() {
+            Some(error) => Err(error),
+            None => self.sync().and_then(|()| self.watermark.as_mut().map_or(Ok(()), Watermark::sync)),
+        };
+        let ended = match &result {
+            Ok(()) => StoreError::Stopped("the store was closed".into()),
+            Err(error) => self.shared.stop(error),
+        };
+        self.shared.end(ended);
+        drop(self);
+        if let Some(reply) = reply {
+            let _ = reply.send(result);
+        }
+    }
+}

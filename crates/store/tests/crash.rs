@@ -1,0 +1,409 @@
+//! A store that was killed, and then cut or changed on disk, opens with every acknowledged entry or refuses by
+//! name. It never panics and never opens with less.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
+
+mod support;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use seabag_protocol::room::name::RoomSeq;
+use seabag_store::{LocalStore, Options, Store, StoreError, check};
+
+use support::{Model, commit, hash, value};
+
+/// Small tables and caches: thousands of stores are opened here.
+fn options() -> Options {
+    Options { cache_bytes: 1 << 20, reader_threads: 1, ..Options::default() }
+}
+
+/// A directory in memory if there is one: what is tested here is what lies in files, not whether they are synced.
+fn scratch() -> tempfile::TempDir {
+    let shared = Path::new("/dev/shm");
+    if shared.is_dir() { tempfile::tempdir_in(shared).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
+fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
+/// All files below a directory, by their paths within it, in a stable order.
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let (mut found, mut open) = (Vec::new(), vec![directory.to_owned()]);
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.push(path.strip_prefix(directory).unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What is in a file up to its last byte that is not zero, and how long it is: journals are reserved far ahead.
+fn content(path: &Path) -> (Vec<u8>, u64) {
+    let mut file = File::open(path).unwrap();
+    let length = file.metadata().unwrap().len();
+    let (mut bytes, mut piece) = (Vec::new(), vec![0; 1 << 16]);
+    loop {
+        let read = file.read(&mut piece).unwrap();
+        let empty = piece[..read].iter().all(|byte| *byte == 0);
+        // Nothing that a test writes has this much of nothing in it.
+        if read == 0 || (empty && read == piece.len()) {
+            break;
+        }
+        bytes.extend_from_slice(&piece[..read]);
+    }
+    while bytes.last() == Some(&0) {
+        bytes.pop();
+    }
+    (bytes, length)
+}
+
+/// A directory as it was at some moment, in memory.
+struct Image(Vec<(PathBuf, Vec<u8>, u64)>);
+
+impl Image {
+    fn take(directory: &Path) -> Self {
+        let read = |path: PathBuf| {
+            let (bytes, length) = content(&directory.join(&path));
+            (path, bytes, length)
+        };
+        Self(files(directory).into_iter().map(read).collect())
+    }
+
+    fn write(&self, directory: &Path) {
+        for (path, bytes, length) in &self.0 {
+            let path = directory.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let mut file = File::create(path).unwrap();
+            file.write_all(bytes).unwrap();
+            file.set_len(*length).unwrap();
+        }
+    }
+
+    fn journal(&self) -> &(PathBuf, Vec<u8>, u64) {
+        self.0.iter().rev().find(|(path, ..)| path.extension().is_some_and(|end| end == "jnl")).unwrap()
+    }
+}
+
+/// A store with acknowledged commits, copied while it is open: as a killed process leaves it. Also where its
+/// journal ended before the last two commits.
+fn killed_store(commits: u64, reopened: bool) -> (Image, Model, u64) {
+    killed_store_of(commits, reopened, &options(), "")
+}
+
+fn killed_store_of(commits: u64, reopened: bool, options: &Options, padding: &str) -> (Image, Model, u64) {
+    let directory = scratch();
+    let path = directory.path().join("store");
+    block_on(async {
+        let mut store = LocalStore::open(&path, options).unwrap();
+        let mut room = Model::create(&store, hash(1)).await;
+        let mut before_last = 0;
+        for number in 0..commits {
+            if number == commits - 2 {
+                before_last = Image::take(&path).journal().1.len() as u64;
+            }
+            if reopened && number == commits / 2 {
+                store.close().await.unwrap();
+                store = LocalStore::open(&path, options).unwrap();
+            }
+            let changes = match number % 6 {
+                4 => room.replace("r", value("replaced")),
+                5 => room.compact("a", RoomSeq(room.head.0 / 2), Some(value("so far"))),
+                _ => room.append("a", value(&format!("{number}{padding}"))),
+            };
+            commit(&store, room.commit(changes)).await;
+        }
+        // The engine writes tables in the background; a copy is one moment only if nothing changes meanwhile.
+        let mut image = Image::take(&path);
+        for _ in 0..100 {
+            std::thread::sleep(Duration::from_millis(20));
+            let again = Image::take(&path);
+            if again.0 == image.0 {
+                break;
+            }
+            image = again;
+        }
+        (image, room, before_last)
+    })
+}
+
+/// Opens what a crash left. Everything acknowledged must be there, or the refusal must have a name.
+fn opens_whole_or_refuses(path: &Path, room: &Model, what: &str) -> bool {
+    match LocalStore::open(path, &options()) {
+        Ok(store) => {
+            block_on(async {
+                // A part of the file that is only now read may turn out damaged: that has a name too.
+                match store.load(hash(1)).await {
+                    Ok(Some((number, _))) if number == room.number => match store.check() {
+                        Ok(findings) => {
+                            assert_eq!(findings, [], "{what}");
+                            room.check_loaded(&store, hash(1)).await;
+                        }
+                        Err(StoreError::Damaged(_) | StoreError::Io(_)) => {}
+                        Err(other) => panic!("{what}: {other}"),
+                    },
+                    Ok(_) => panic!("{what}: the room is lost"),
+                    Err(StoreError::Damaged(_) | StoreError::Io(_)) => {}
+                    Err(other) => panic!("{what}: {other}"),
+                }
+            });
+            true
+        }
+        Err(
+            StoreError::Shortened { .. }
+            | StoreError::Damaged(_)
+            | StoreError::UnknownFormat(_)
+            | StoreError::Io(_),
+        ) => false,
+        Err(other) => panic!("{what}: {other}"),
+    }
+}
+
+/// Numbers that look random and are the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end.max(1)
+    }
+}
+
+struct Trial {
+    image: Image,
+    room: Model,
+    directory: tempfile::TempDir,
+    tried: u64,
+    opened: u64,
+}
+
+impl Trial {
+    fn new(image: Image, room: Model) -> Self {
+        Self { image, room, directory: scratch(), tried: 0, opened: 0 }
+    }
+
+    /// Writes the image, lets `harm` change it, and opens it.
+    fn run(&mut self, what: &str, harm: impl FnOnce(&Path)) {
+        let path = self.directory.path().join("store");
+        self.image.write(&path);
+        harm(&path);
+        self.tried += 1;
+        self.opened += u64::from(opens_whole_or_refuses(&path, &self.room, what));
+        fs::remove_dir_all(&path).unwrap();
+    }
+
+    fn cut(&mut self, file: &Path, length: u64) {
+        self.run(&format!("{} cut to {length}", file.display()), |path| {
+            OpenOptions::new().write(true).open(path.join(file)).unwrap().set_len(length).unwrap();
+        });
+    }
+
+    fn flip(&mut self, file: &Path, at: u64, mask: u8) {
+        self.run(&format!("{} flipped at {at} by {mask:#x}", file.display()), |path| {
+            let mut file = OpenOptions::new().read(true).write(true).open(path.join(file)).unwrap();
+            let mut byte = [0];
+            file.seek(SeekFrom::Start(at)).unwrap();
+            file.read_exact(&mut byte).unwrap();
+            file.seek(SeekFrom::Start(at)).unwrap();
+            file.write_all(&[byte[0] ^ mask]).unwrap();
+        });
+    }
+}
+
+#[test]
+fn a_killed_store_opens_with_everything_acknowledged() {
+    for reopened in [false, true] {
+        let (image, room, _) = killed_store(30, reopened);
+        let mut trial = Trial::new(image, room);
+        trial.run("unharmed", |_| {});
+        assert_eq!(trial.opened, 1);
+    }
+    let (image, room) = store_with_tables();
+    let mut trial = Trial::new(image, room);
+    trial.run("unharmed, with tables", |path| assert_eq!(check(path, &options()).unwrap(), []));
+    assert_eq!(trial.opened, 1);
+}
+
+#[test]
+fn a_journal_cut_anywhere_in_its_last_two_commits_is_noticed() {
+    let (image, room, before_last) = killed_store(12, false);
+    let (journal, bytes, _) = image.journal().clone();
+    let mut trial = Trial::new(image, room);
+    for length in before_last..bytes.len() as u64 {
+        trial.cut(&journal, length);
+    }
+    assert!(trial.tried > 200, "{} lengths", trial.tried);
+    assert_eq!(trial.opened, 0, "acknowledged commits are missing from every one of them");
+    trial.cut(&journal, bytes.len() as u64);
+    assert_eq!(trial.opened, 1, "nothing but reserved space was cut off");
+}
+
+/// A store whose rows lie in tables as well as in the journal.
+fn store_with_tables() -> (Image, Model) {
+    let small = Options { memtable_bytes: 16 << 10, ..options() };
+    let (image, room, _) = killed_store_of(150, true, &small, &"x".repeat(400));
+    assert!(image.0.iter().any(|(path, ..)| path.iter().any(|part| part == "tables")), "tables were written");
+    (image, room)
+}
+
+#[test]
+fn any_file_cut_anywhere_is_noticed_or_harmless() {
+    let (image, room) = store_with_tables();
+    let files: Vec<_> = image.0.iter().map(|(path, bytes, _)| (path.clone(), bytes.len() as u64)).collect();
+    let (mut trial, mut numbers) = (Trial::new(image, room), Numbers(1));
+    for round in 0..1_000 {
+        let (file, length) = &files[round % files.len()];
+        let length = numbers.below(*length);
+        trial.cut(file, length);
+    }
+}
+
+#[test]
+fn a_byte_flipped_anywhere_in_the_journal_is_noticed_or_harmless() {
+    let (image, room, _) = killed_store(40, true);
+    let (journal, bytes, _) = image.journal().clone();
+    let (mut trial, mut numbers) = (Trial::new(image, room), Numbers(2));
+    for _ in 0..400 {
+        let (at, bit) = (numbers.below(bytes.len() as u64), numbers.below(8));
+        trial.flip(&journal, at, 1 << bit);
+    }
+    // All but the upper half of the engine's number of the last batch belongs to something acknowledged.
+    assert!(trial.opened < 8, "{} of {} opened", trial.opened, trial.tried);
+}
+
+#[test]
+fn a_byte_flipped_in_any_file_is_noticed_or_harmless() {
+    let (image, room) = store_with_tables();
+    let files: Vec<_> = image.0.iter().map(|(path, bytes, _)| (path.clone(), bytes.len() as u64)).collect();
+    let (mut trial, mut numbers) = (Trial::new(image, room), Numbers(3));
+    for round in 0..400 {
+        let (file, length) = &files[round % files.len()];
+        if *length > 0 {
+            let (at, bit) = (numbers.below(*length), numbers.below(8));
+            trial.flip(file, at, 1 << bit);
+        }
+    }
+}
+
+#[test]
+fn a_refusal_harms_nothing() {
+    let (image, room, _) = killed_store(20, false);
+    let (journal, bytes, _) = image.journal().clone();
+    let (mut trial, middle) = (Trial::new(image, room.clone()), bytes.len() as u64 / 2);
+    // The engine alone would cut the journal in the middle. Put the byte back, and everything is there.
+    trial.run("flipped and put back", |path| {
+        let put = |byte: u8| {
+            let mut file = OpenOptions::new().write(true).open(path.join(&journal)).unwrap();
+            file.seek(SeekFrom::Start(middle)).unwrap();
+            file.write_all(&[byte]).unwrap();
+        };
+        put(!bytes[middle as usize]);
+        assert!(!opens_whole_or_refuses(path, &room, "flipped"));
+        put(bytes[middle as usize]);
+    });
+    assert_eq!(trial.opened, 1);
+}
+
+#[test]
+fn loss_that_is_accepted_opens_what_is_left() {
+    let (image, room, before_last) = killed_store(12, false);
+    let directory = scratch();
+    let path = directory.path().join("store");
+    image.write(&path);
+    let journal = OpenOptions::new().write(true).open(path.join(&image.journal().0)).unwrap();
+    journal.set_len(before_last + 7).unwrap();
+    let refusal = LocalStore::open(&path, &options()).map(|_| ()).unwrap_err();
+    assert!(matches!(refusal, StoreError::Shortened { .. }), "{refusal}");
+    let accepting = Options { accept_loss: true, ..options() };
+    block_on(async {
+        let store = LocalStore::open(&path, &accepting).unwrap();
+        let (_, left) = store.load(hash(1)).await.unwrap().unwrap();
+        assert!(left.record != room.record);
+        store.close().await.unwrap();
+    });
+    assert_eq!(check(&path, &options()).unwrap(), [], "accepted once, it opens like any other");
+}
+
+/// The child of the test below: writes until it is killed, and says what was acknowledged.
+#[test]
+fn child_that_writes_until_it_is_killed() {
+    let Ok(path) = std::env::var("SEABAG_CRASH_DIRECTORY") else { return };
+    block_on(async {
+        let store = LocalStore::open(Path::new(&path), &options()).unwrap();
+        let mut room = Model::create(&store, hash(u64::from(std::process::id()))).await;
+        for _ in 0..1_000_000 {
+            let changes = room.append("k", value("x"));
+            commit(&store, room.commit(changes)).await;
+            println!("acknowledged {} {}", std::process::id(), room.head);
+        }
+    });
+}
+
+#[test]
+fn a_process_that_is_killed_while_it_writes_loses_nothing() {
+    let directory = scratch();
+    let path = directory.path().join("store");
+    let mut acknowledged = Vec::new();
+    for round in 0..5_u64 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["child_that_writes_until_it_is_killed", "--exact", "--nocapture"])
+            .env("SEABAG_CRASH_DIRECTORY", &path)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut last = None;
+        for line in lines.by_ref().map_while(Result::ok) {
+            if let Some(rest) = line.split("acknowledged ").nth(1) {
+                let (room, head) = rest.split_once(' ').unwrap();
+                last = Some((room.parse::<u64>().unwrap(), head.parse::<u64>().unwrap()));
+                if head.parse::<u64>().unwrap() > 50 + 37 * round {
+                    break;
+                }
+            }
+        }
+        child.kill().unwrap();
+        // What it had said before it died counts.
+        for line in lines.map_while(Result::ok) {
+            if let Some((room, head)) =
+                line.split("acknowledged ").nth(1).and_then(|rest| rest.split_once(' '))
+                && let (Ok(room), Ok(head)) = (room.parse(), head.parse())
+            {
+                last = Some((room, head));
+            }
+        }
+        child.wait().unwrap();
+        acknowledged.push(last.expect("it wrote something"));
+        assert_eq!(check(&path, &options()).unwrap(), []);
+        block_on(async {
+            let store = LocalStore::open(&path, &options()).unwrap();
+            for (room, head) in &acknowledged {
+                let (_, found) = store.load(hash(*room)).await.unwrap().unwrap();
+                assert!(found.record.stored.0 >= *head, "{} of {head} are there", found.record.stored);
+            }
+        });
+    }
+}
+
+#[test]
+fn a_second_process_is_told_that_the_directory_is_in_use() {
+    let directory = scratch();
+    let path = directory.path().join("store");
+    let store = LocalStore::open(&path, &options()).unwrap();
+    let refusal = LocalStore::open(&path, &options()).map(|_| ()).unwrap_err();
+    assert!(matches!(refusal, StoreError::InUse(_)), "{refusal}");
+    assert!(refusal.to_string().contains(&path.display().to_string()));
+    block_on(store.close()).unwrap();
+    LocalStore::open(&path, &options()).map(|_| ()).expect("a closed store's directory is free");
+}
