@@ -112,6 +112,7 @@ impl Server {
             patience: Duration::from_millis(limits.request_ms_max.max(1)),
             places: Arc::new(Semaphore::new(places)),
             connections: metrics.connections.clone(),
+            pushes_per_second_max: limits.pushes_per_second_max,
         };
         let lifetime =
             Lifetime { open_ms: settings.room_ttl_ms, closed_ms: Some(limits.closed_room_kept_ms) };
@@ -223,6 +224,7 @@ fn routes(app: App) -> Router {
         .expose_headers([header::RETRY_AFTER])
         .max_age(Duration::from_secs(3_600));
     Router::new()
+        .route("/", get(greet))
         .route("/new", post(http::new_room))
         .route("/room/{id}", get(http::get_room).put(http::put_room).delete(http::delete_room))
         .route("/room/{id}/connect", get(websocket::connect))
@@ -254,6 +256,11 @@ async fn limit_body_time(State(app): State<App>, request: Request, next: Next) -
         }
         Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
     }
+}
+
+/// For whoever opens the address in a browser.
+async fn greet() -> &'static str {
+    "This is Seabag, a server for rooms. POST /new makes one.\n"
 }
 
 /// The process lives.

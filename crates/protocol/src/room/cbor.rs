@@ -25,6 +25,11 @@ pub(super) fn is_list(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|head| head >> 5 == 4)
 }
 
+/// Whether the bytes are one CBOR item.
+pub(super) fn is_well_formed(bytes: &[u8]) -> bool {
+    read_tree(bytes).is_ok()
+}
+
 fn read_tree(mut bytes: &[u8]) -> Result<Tree, Refusal> {
     // Two levels more than a value has: the message and its field.
     let tree =

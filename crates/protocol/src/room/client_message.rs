@@ -107,6 +107,14 @@ pub fn read_body(bytes: &[u8], encoding: Encoding) -> Result<Body, Refusal> {
     }
 }
 
+/// Whether a body that was refused is at least in its format, so that only its shape is wrong.
+pub fn is_well_formed(bytes: &[u8], encoding: Encoding) -> bool {
+    match encoding {
+        Encoding::Json => serde_json::from_slice::<&serde_json::value::RawValue>(bytes).is_ok(),
+        Encoding::Cbor => cbor::is_well_formed(bytes),
+    }
+}
+
 /// What an HTTP body holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
