@@ -51,6 +51,9 @@ pub struct Model {
     clients: BTreeMap<ClientId, Known>,
     /// Oldest first, with the last number that each can have given out; the last one is open.
     epochs: Vec<(Epoch, RoomSeq)>,
+    /// Where the open epoch ends if its owner vanishes: at its newest stored message. Above it may have been
+    /// relays, or messages that a restored backup lacks, and nobody can tell which.
+    surely: RoomSeq,
     limits: Limits,
 }
 
@@ -65,6 +68,7 @@ impl Model {
             forgotten_floor: RoomSeq::ZERO,
             clients: BTreeMap::new(),
             epochs: vec![(epoch.clone(), RoomSeq::ZERO)],
+            surely: RoomSeq::ZERO,
             limits,
         }
     }
@@ -86,10 +90,16 @@ impl Model {
         if open == epoch {
             return;
         }
-        *last = head;
+        *last = self.surely;
+        self.surely = head;
         self.epochs.push((epoch.clone(), head));
         let excess = self.epochs.len().saturating_sub(self.limits.lineage_epochs_max.max(1) as usize);
         self.epochs.drain(..excess);
+    }
+
+    /// The owner lets go of the room in order.
+    pub fn let_go(&mut self) {
+        self.surely = self.head;
     }
 
     /// Why a reader may not go on from here; `None`: it may.
@@ -305,6 +315,9 @@ impl Model {
             }
         }
         self.closed |= push.action == Action::Close;
+        if push.action != Action::Relay {
+            self.surely = self.head;
+        }
         let entry = Entry { key: key.clone(), seq: self.head, value: value.clone() };
         let stored = push.action != Action::Relay;
         (self.head, false, vec![Effect::Broadcast { entry, stored }])

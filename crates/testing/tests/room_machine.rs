@@ -409,6 +409,7 @@ impl Rig {
     fn leave_and_return(&mut self, epoch: &Epoch) -> Outcome {
         let changes = self.room.retire(self.now_ms);
         self.store.commit(&changes);
+        self.model.let_go();
         self.committed()?;
         let head = self.room.head();
         self.room = Room::load(self.store.load(), epoch, self.limits);
