@@ -3,9 +3,12 @@
 
 use ciborium::value::Value as Tree;
 
-use super::fields::{Field, Fields};
+use super::fields::{Field, Fields, shorten};
 use super::value::{CBOR_DEPTH_MAX, Value};
 use crate::error::Refusal;
+
+/// Levels around the values of the deepest message: a list of objects in an object, or in a list over HTTP.
+const LEVELS_AROUND_A_VALUE: usize = 6;
 
 /// Reads one object. Total: any bytes give fields or a refusal.
 pub(super) fn read(bytes: &[u8]) -> Result<Fields<Tree>, Refusal> {
@@ -46,7 +49,7 @@ fn describe(error: &ciborium::de::Error<std::io::Error>) -> String {
     match error {
         ciborium::de::Error::Io(_) => "it ends too early".into(),
         ciborium::de::Error::Syntax(at) => format!("syntax error at byte {at}"),
-        ciborium::de::Error::Semantic(_, message) => message.clone(),
+        ciborium::de::Error::Semantic(_, message) => shorten(message),
         ciborium::de::Error::RecursionLimitExceeded => "it nests too deep".into(),
     }
 }
@@ -55,7 +58,7 @@ fn to_fields(tree: Tree) -> Result<Fields<Tree>, Refusal> {
     let Tree::Map(pairs) = tree else {
         return Err(Refusal::bad_message("the message is not a CBOR map"));
     };
-    let mut fields = Fields::new();
+    let mut fields = Fields::new(CBOR_DEPTH_MAX);
     for (name, field) in pairs {
         if let Tree::Text(name) = name {
             fields.keep(&name, field).map_err(Refusal::bad_message)?;
@@ -81,11 +84,11 @@ impl Field for Tree {
         Tree::as_bool(self)
     }
 
-    fn to_value(&self) -> Result<Value, Refusal> {
+    fn to_value(&self, _depth_max: usize) -> Result<Value, Refusal> {
         Value::from_cbor_tree(self)
     }
 
-    fn to_fields(&self) -> Result<Fields<Self>, Refusal> {
+    fn nested(&self, _depth_max: usize) -> Result<Fields<Self>, Refusal> {
         to_fields(self.clone())
     }
 
