@@ -13,15 +13,21 @@ use crate::error::Refusal;
 /// Reads one object. Total: any text gives fields or a refusal.
 pub(super) fn read(text: &str, depth_max: usize) -> Result<Fields<&RawValue>, Refusal> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    reader.deserialize_map(Object { depth_max }).and_then(|fields| reader.end().map(|()| fields)).map_err(|error| {
-        Refusal::bad_message(format!("the message is not a JSON object as expected: {}", shorten(&error.to_string())))
-    })
+    reader.deserialize_map(Object { depth_max }).and_then(|fields| reader.end().map(|()| fields)).map_err(
+        |error| {
+            Refusal::bad_message(format!(
+                "the message is not a JSON object as expected: {}",
+                shorten(&error.to_string())
+            ))
+        },
+    )
 }
 
 /// Reads a list of objects (HTTP: several pushes at once).
 pub(super) fn read_list(text: &str) -> Result<Vec<&RawValue>, Refusal> {
-    serde_json::from_str(text)
-        .map_err(|error| Refusal::bad_message(format!("the list is not JSON as expected: {}", shorten(&error.to_string()))))
+    serde_json::from_str(text).map_err(|error| {
+        Refusal::bad_message(format!("the list is not JSON as expected: {}", shorten(&error.to_string())))
+    })
 }
 
 struct Object {

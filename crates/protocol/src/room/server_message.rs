@@ -397,7 +397,11 @@ fn read_server<F: Field>(fields: &Fields<F>) -> Result<ServerMessage, Refusal> {
                 Some(_) => Some(fields.optional_number("next")?.map(RoomSeq)),
             };
             ServerMessage::Entries {
-                data: fields.items("data")?.iter().map(|item| read_entry(fields, item)).collect::<Result<_, _>>()?,
+                data: fields
+                    .items("data")?
+                    .iter()
+                    .map(|item| read_entry(fields, item))
+                    .collect::<Result<_, _>>()?,
                 next,
             }
         }

@@ -52,7 +52,9 @@ impl Value {
         let check = Check { depth_left: depth_max.min(CBOR_DEPTH_MAX) };
         let kind = check.deserialize(&mut reader).and_then(|kind| reader.end().map(|()| kind));
         match kind {
-            Err(error) => Err(Refusal::bad_message(format!("the value is not JSON: {}", shorten(&error.to_string())))),
+            Err(error) => {
+                Err(Refusal::bad_message(format!("the value is not JSON: {}", shorten(&error.to_string()))))
+            }
             Ok(Kind::Null) => Err(null_refused()),
             Ok(Kind::Other) => Ok(Self { encoding: Encoding::Json, bytes: minify(text) }),
         }
@@ -375,7 +377,10 @@ mod tests {
             (Tree::Array(vec![Tree::Float(f64::NAN), Tree::Float(f64::INFINITY)]), "[null,null]"),
             (Tree::Float(1.0), "1.0"),
             (Tree::Map(vec![(Tree::Integer(5.into()), Tree::Bool(true))]), "{\"5\":true}"),
-            (Tree::Map(vec![(Tree::Array(vec![Tree::Integer(1.into())]), Tree::Null)]), "{\"cbor:8101\":null}"),
+            (
+                Tree::Map(vec![(Tree::Array(vec![Tree::Integer(1.into())]), Tree::Null)]),
+                "{\"cbor:8101\":null}",
+            ),
         ];
         for (tree, expected) in cases {
             assert_eq!(as_json(&Value::from_cbor_tree(&tree).unwrap()), expected);
