@@ -409,7 +409,8 @@ fn every_value_that_the_server_accepts_can_be_read_in_a_page() {
     let entry = Entry { key: StreamKey::from("k"), seq: RoomSeq(1), value: value.clone() };
     let page = ServerMessage::Entries { data: vec![entry], next: None };
     assert!(ServerMessage::from_cbor(&push_of(value).encode(Encoding::Cbor)).is_ok());
-    assert!(ServerMessage::from_cbor(&page.encode(Encoding::Cbor)).is_ok(), "at depth {depth}");
+    let read = ServerMessage::from_cbor(&page.encode(Encoding::Cbor));
+    assert!(read.is_ok(), "at depth {depth}: {read:?}");
 }
 
 #[test]

@@ -7,8 +7,9 @@ use super::fields::{Field, Fields, shorten};
 use super::value::{CBOR_DEPTH_MAX, Value};
 use crate::error::Refusal;
 
-/// Levels around the values of the deepest message: a list of objects in an object, or in a list over HTTP.
-const LEVELS_AROUND_A_VALUE: usize = 6;
+/// Levels around the values of the deepest message, a list of objects in an object, with room to spare: the
+/// reader counts some levels twice.
+const LEVELS_AROUND_A_VALUE: usize = 16;
 
 /// Reads one object. Total: any bytes give fields or a refusal.
 pub(super) fn read(bytes: &[u8]) -> Result<Fields<Tree>, Refusal> {
@@ -34,11 +35,10 @@ pub(super) fn is_well_formed(bytes: &[u8]) -> bool {
 }
 
 fn read_tree(mut bytes: &[u8]) -> Result<Tree, Refusal> {
-    // Two levels more than a value has: the message and its field.
-    let tree =
-        ciborium::de::from_reader_with_recursion_limit(&mut bytes, CBOR_DEPTH_MAX + 2).map_err(|error| {
-            Refusal::bad_message(format!("the message is not CBOR as expected: {}", describe(&error)))
-        })?;
+    let levels = CBOR_DEPTH_MAX + LEVELS_AROUND_A_VALUE;
+    let tree = ciborium::de::from_reader_with_recursion_limit(&mut bytes, levels).map_err(|error| {
+        Refusal::bad_message(format!("the message is not CBOR as expected: {}", describe(&error)))
+    })?;
     if !bytes.is_empty() {
         return Err(Refusal::bad_message("bytes follow the CBOR message"));
     }
