@@ -13,7 +13,8 @@ pub(super) fn take_over(record: &mut RoomRecord, epoch: &Epoch, epochs_max: u64)
     }
     let last = record.reserved.max(record.stored);
     record.lineage.push(EpochRecord { epoch: epoch.clone(), last });
-    let excess = record.lineage.len().saturating_sub(usize::try_from(epochs_max.max(1)).unwrap_or(usize::MAX));
+    let excess =
+        record.lineage.len().saturating_sub(usize::try_from(epochs_max.max(1)).unwrap_or(usize::MAX));
     record.lineage.drain(..excess);
     true
 }

@@ -1,5 +1,4 @@
-//! Faults of the room machine that these tests found. Each test states the law; while its fault is not mended it is
-//! ignored, with the fault as the reason. Run those with `cargo test -p seabag-testing --test known_faults -- --ignored`.
+//! Faults that the room machine once had, each as the law that it broke.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use seabag_protocol::error::Code;
@@ -66,7 +65,6 @@ fn pages_lose_no_entry_when_streams_were_compacted_at_the_same_number() {
 }
 
 #[test]
-#[ignore = "a compact counts as giving back an entry and as many bytes as it brings, even where it replaces nothing"]
 fn compacts_cannot_grow_a_room_beyond_its_limits() {
     let limits = Limits { room_entries_max: 2, room_bytes_max: 10, ..Limits::default() };
     let (mut room, _) = room(limits);
@@ -82,7 +80,6 @@ fn compacts_cannot_grow_a_room_beyond_its_limits() {
 }
 
 #[test]
-#[ignore = "once a compact has overfilled a room, or its limit was lowered, compacts that would shrink it are refused"]
 fn a_room_above_its_limits_can_be_compacted() {
     let epoch = Epoch::parse("a").unwrap();
     let (mut before, mut store) = room(Limits::default());
@@ -115,7 +112,6 @@ fn a_cursor_from_after_a_backup_is_reset_once_the_backup_is_restored() {
 }
 
 #[test]
-#[ignore = "each trim of an unknown key uses up one of the 2^32 numbers of keys"]
 fn trims_of_unknown_keys_use_up_nothing() {
     let (mut room, _) = room(Limits::default());
     for _ in 0..3 {
@@ -127,7 +123,6 @@ fn trims_of_unknown_keys_use_up_nothing() {
 }
 
 #[test]
-#[ignore = "taking the changes forgets rows behind the range that survey_for named, so that nobody counts them"]
 fn a_survey_stays_right_when_the_changes_are_taken_to_be_surveyed() {
     let (mut room, mut store) = room(Limits::default());
     for _ in 0..1_100 {
@@ -148,7 +143,6 @@ fn a_survey_stays_right_when_the_changes_are_taken_to_be_surveyed() {
 }
 
 #[test]
-#[ignore = "a page of keys is bounded in keys only: 1,000 of 8 KiB each make 8 MiB of one message"]
 fn a_page_of_keys_is_bounded_in_bytes() {
     let limits = Limits::default();
     let (mut room, _) = room(limits);
