@@ -178,7 +178,7 @@ impl Model {
     }
 
     /// The push is refused for this reason.
-    pub fn refuse(
+    fn refuse(
         &mut self,
         push: &Push,
         client: Option<&ClientId>,
@@ -269,18 +269,17 @@ impl Model {
         if stream.is_empty() && self.floors.len() as u64 >= self.limits.room_keys_max {
             return Err(Code::TooManyKeys);
         }
-        let (mut entries, mut bytes) = self.size();
-        match push.action {
-            // Compacts are how a full room is emptied.
-            Action::Compact { .. } => return Ok(()),
-            Action::Replace => {
-                entries -= stream.len() as u64;
-                bytes -= stream.iter().map(|(_, value)| value.len() as u64).sum::<u64>();
-            }
-            _ => {}
-        }
-        let full = entries + 1 > self.limits.room_entries_max
-            || bytes + value.len() as u64 > self.limits.room_bytes_max;
+        let freed: Vec<_> = match push.action {
+            Action::Replace => stream,
+            Action::Compact { seq } => stream.into_iter().filter(|(of, _)| *of <= seq).collect(),
+            _ => Vec::new(),
+        };
+        let freed_bytes = freed.iter().map(|(_, value)| value.len() as u64).sum::<u64>();
+        let (entries, bytes) = self.size();
+        // What shrinks a room is never refused.
+        let overfull = |held: u64, added: u64, freed: u64, most| added > freed && held + added - freed > most;
+        let full = overfull(entries, 1, freed.len() as u64, self.limits.room_entries_max)
+            || overfull(bytes, value.len() as u64, freed_bytes, self.limits.room_bytes_max);
         if full { Err(Code::RoomFull) } else { Ok(()) }
     }
 
@@ -290,11 +289,16 @@ impl Model {
             if seq <= self.floor(key) {
                 return (seq, true, Vec::new());
             }
+            let unknown = !self.floors.contains_key(key);
             self.drop_up_to(key, seq);
             if let Some(value) = &push.value {
                 self.insert(key, seq, value, true);
             }
             self.set_floor(key, seq);
+            if unknown && push.value.is_none() {
+                // Nothing was there to trim, so there is nothing to tell.
+                return (seq, false, Vec::new());
+            }
             let size = self.stream(key).len() as u64;
             return (seq, false, vec![Effect::Trimmed { key: key.clone(), seq, size }]);
         }
