@@ -26,6 +26,9 @@ pub fn value_cbor(bytes: &[u8]) {
     let again = read_tree(&kept).expect("stored CBOR can be read");
     assert_eq!(Value::from_cbor_tree(&again).as_ref(), Ok(&value), "stored CBOR is read as the same");
     let text = json(&value);
+    // The longest forms: a flag as a key, a NUL in a key that is not text, the smallest floats.
+    let bound = 16 * kept.len() + 64;
+    assert!(text.len() <= bound, "{} bytes of CBOR became {} of JSON", kept.len(), text.len());
     assert!(is_json(&text), "written JSON is not JSON: {text:?}");
     if has_json_form(&text) {
         stable_from(&text);

@@ -30,7 +30,7 @@ pub(crate) struct App {
     pub(crate) registry: Registry,
     reader: Reader,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
     pub(crate) urls: Arc<Urls>,
     pub(crate) creation_token: Option<Arc<Secret>>,
     /// Bytes of commands that may still wait, in the whole server.
@@ -52,11 +52,11 @@ impl App {
             registry,
             reader,
             metrics,
+            creations: Arc::new(Mutex::new(Rate::new(limits.rooms_created_per_second_max, now_ms()))),
             limits,
             urls: Arc::new(urls),
             creation_token: creation_token.map(Arc::new),
             inflight: Arc::new(Semaphore::new(units.clamp(1, Semaphore::MAX_PERMITS))),
-            creations: Arc::new(Mutex::new(Rate::new(limits.rooms_created_per_second_max, now_ms()))),
         }
     }
 

@@ -161,8 +161,6 @@ pub(crate) struct Feed {
     changed: BTreeSet<StreamKey>,
     /// Reads of such streams that are under way.
     watched_reads: usize,
-    /// The streams of those reads, oldest first.
-    reading: VecDeque<StreamKey>,
 }
 
 impl Feed {
@@ -188,7 +186,6 @@ impl Feed {
             epoch: None,
             changed: BTreeSet::new(),
             watched_reads: 0,
-            reading: VecDeque::new(),
         };
         feed.ready().await;
         let refused = feed.shared.end.lock().clone();
@@ -245,7 +242,7 @@ impl Feed {
             Mode::Joining | Mode::CatchingUp(_) => {
                 let front = self.shared.due.lock().pop_front();
                 match front.map(|(position, answer)| (position, *answer)) {
-                    Some((position, Answer::Due(due))) => self.take_before_live(position, due, out).await,
+                    Some((position, Answer::Due(due))) => Box::pin(self.take_before_live(position, due, out)).await,
                     Some((_, Answer::End(refusal))) => self.shared.end(refusal),
                     None => {}
                 }
@@ -278,7 +275,9 @@ impl Feed {
             }
         }
         self.shared.position.store(self.position, Ordering::Release);
-        self.read_changed_streams().await;
+        if !self.changed.is_empty() {
+            Box::pin(self.read_changed_streams()).await;
+        }
     }
 
     fn hear(&mut self, event: Arc<Event>, out: &mut Vec<Outgoing>) {
@@ -379,11 +378,19 @@ impl Feed {
         }
     }
 
-    /// Finishes an answer at its place.
+    /// Finishes an answer at its place. Reads are boxed: a connection that waits shall not hold room for them.
     async fn finish(&mut self, due: Due, out: &mut Vec<Outgoing>) {
+        match due.reply {
+            Reply::Message(message) => out.push(Outgoing::Message(message)),
+            Reply::Subscribed(key) => self.session.lock().subscribe(&key),
+            Reply::ReadStream(_) | Reply::ReadRoom { .. } => Box::pin(self.read(due, out)).await,
+            // Only a feed's own first command joins, and lists of pushes come by HTTP.
+            Reply::Joined(_) | Reply::Acks(_) => {}
+        }
+    }
+
+    async fn read(&mut self, due: Due, out: &mut Vec<Outgoing>) {
         match &due.reply {
-            Reply::Message(message) => out.push(Outgoing::Message(message.clone())),
-            Reply::Subscribed(key) => self.session.lock().subscribe(key),
             Reply::ReadStream(read) => {
                 let key = read.key.clone();
                 match self.reader.read_stream(&due).await {
@@ -391,8 +398,7 @@ impl Feed {
                     Err(refusal) => self.shared.end(refusal),
                 }
                 // A watching connection reads for itself what it never asked for; that subscribes to nothing.
-                if self.reading.front() == Some(&key) && due.held.is_none() {
-                    self.reading.pop_front();
+                if due.held.is_none() {
                     self.watched_reads = self.watched_reads.saturating_sub(1);
                 } else {
                     self.session.lock().subscribe(&key);
@@ -400,8 +406,7 @@ impl Feed {
             }
             Reply::ReadRoom { read, epoch, reset } => {
                 if let Some(reason) = reset {
-                    let reset =
-                        ServerMessage::Reset { reason: *reason, epoch: epoch.clone(), seq: read.head };
+                    let reset = ServerMessage::Reset { reason: *reason, epoch: epoch.clone(), seq: read.head };
                     out.push(Outgoing::Message(reset));
                 }
                 match self.reader.read_room(&due).await {
@@ -412,8 +417,7 @@ impl Feed {
                     Err(refusal) => self.shared.end(refusal),
                 }
             }
-            // Only a feed's own first command joins, and lists of pushes come by HTTP.
-            Reply::Joined(_) | Reply::Acks(_) => {}
+            Reply::Message(_) | Reply::Subscribed(_) | Reply::Joined(_) | Reply::Acks(_) => {}
         }
     }
 
@@ -423,7 +427,6 @@ impl Feed {
         while self.watched_reads < WATCHED_READS_MAX {
             let Some(key) = self.changed.pop_first() else { break };
             self.watched_reads += 1;
-            self.reading.push_back(key.clone());
             self.ask(Command::GetStream { key, after: Some(RoomSeq::ZERO) }).await;
         }
     }

@@ -1,12 +1,14 @@
 //! The plain HTTP routes of rooms: create, look, delete, send.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use seabag_protocol::error::{Code, Refusal};
 use seabag_protocol::room::action::Action;
-use seabag_protocol::room::client_message::{Body, ClientMessage, Push, read_body};
+use seabag_protocol::room::client_message::{Body, ClientMessage, Push, is_well_formed, read_body};
 use seabag_protocol::room::machine::{Command, Reply};
 use seabag_protocol::room::name::{Access, ClientId, Cursor, Epoch, RoomAddress, RoomId};
 use seabag_protocol::room::server_message::{Ack, ServerMessage, encode_list, encode_page};
@@ -15,6 +17,7 @@ use seabag_protocol::room::value::Encoding;
 use crate::app::App;
 use crate::chance::random;
 use crate::feed::Due;
+use crate::listen::Place;
 use crate::read::Reader;
 use crate::room_task::Held;
 use crate::status::{respond, respond_with, unavailable};
@@ -130,6 +133,7 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
 pub(crate) async fn send(
     State(app): State<App>,
     Path(id): Path<String>,
+    Extension(place): Extension<Arc<Place>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
@@ -144,11 +148,14 @@ pub(crate) async fn send(
         Ok(message) => message,
         Err(refusal) => {
             app.metrics.refused(refusal.code);
-            let garbled = refusal.code == Code::BadMessage && !well_formed(&body, encoding);
+            let garbled = refusal.code == Code::BadMessage && !is_well_formed(&body, encoding);
             return if garbled { respond_with(StatusCode::BAD_REQUEST, &refusal) } else { respond(&refusal) };
         }
     };
-    match apply(&app, &id, &headers, message, body.len()).await {
+    if let Err(refusal) = check_rate(&place, &message) {
+        return refuse(&app, &refusal);
+    }
+    match apply(&app, &id, &headers, message, body.len(), encoding).await {
         Ok(answer) => encoded(encoding, answer.encode(encoding)),
         Err(refusal) => refuse(&app, &refusal),
     }
@@ -174,9 +181,15 @@ fn check_body_size(app: &App, body: &Bytes, encoding: Encoding) -> Result<(), Re
     if fits { Ok(()) } else { Err(Refusal::new(Code::TooLarge, format!("this body may have {most} bytes"))) }
 }
 
-/// Whether a body that was refused is at least in its format: 422 instead of 400.
-fn well_formed(body: &Bytes, encoding: Encoding) -> bool {
-    encoding == Encoding::Json && serde_json::from_slice::<&serde_json::value::RawValue>(body).is_ok()
+/// Pushes of one connection count against the same rate, whatever it speaks.
+fn check_rate(place: &Place, body: &Body) -> Result<(), Refusal> {
+    let pushes = match body {
+        Body::One(ClientMessage::Push(_)) => 1,
+        Body::One(_) => 0,
+        Body::List(pushes) => pushes.len() as u64,
+    };
+    let refuse = |retry_ms| Refusal::new(Code::RateLimited, "too many pushes a second").retry_after(retry_ms);
+    place.take_pushes(pushes).map_err(refuse)
 }
 
 /// What a message is answered with.
@@ -213,6 +226,7 @@ async fn apply(
     headers: &HeaderMap,
     body: Body,
     bytes: usize,
+    encoding: Encoding,
 ) -> Result<SendAnswer, Refusal> {
     let address = RoomAddress::parse(id)?;
     let client = headers
@@ -234,7 +248,7 @@ async fn apply(
     };
     let held = app.hold(bytes).await.map(|server| Held { _connection: None, _server: server });
     let answers = app.registry.send(address.hash(), command, held).await?;
-    answer(&app.reader(), answers).await
+    answer(&app.reader(), answers, encoding).await
 }
 
 fn one_command(
@@ -299,7 +313,7 @@ fn check_id(push: &Push, client: Option<&ClientId>) -> Result<(), Refusal> {
     Ok(())
 }
 
-async fn answer(reader: &Reader, answers: Vec<Due>) -> Result<SendAnswer, Refusal> {
+async fn answer(reader: &Reader, answers: Vec<Due>, encoding: Encoding) -> Result<SendAnswer, Refusal> {
     let Some(due) = answers.into_iter().next() else { return Ok(SendAnswer::Null) };
     match &due.reply {
         Reply::Message(ServerMessage::Error(refusal)) => Err(refusal.clone()),
@@ -311,7 +325,7 @@ async fn answer(reader: &Reader, answers: Vec<Due>) -> Result<SendAnswer, Refusa
         }
         Reply::ReadRoom { read, epoch, reset } => {
             let page = reader.read_room(&due).await?;
-            let encoded = encode_page(epoch, read.head, *reset, &page.entries, page.next, Encoding::Json);
+            let encoded = encode_page(epoch, read.head, *reset, &page.entries, page.next, encoding);
             Ok(SendAnswer::Page(encoded))
         }
         Reply::Joined(_) | Reply::Subscribed(_) => Ok(SendAnswer::Null),

@@ -11,13 +11,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
+use seabag_protocol::rate::Rate;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
+use crate::clock::now_ms;
 use crate::patience::Patient;
 
 /// Bytes of a request's head.
@@ -40,6 +43,8 @@ pub(crate) struct Serving {
     /// Places for connections.
     pub(crate) places: Arc<Semaphore>,
     pub(crate) connections: Gauge,
+    /// Most pushes of one connection a second by HTTP; 0: unlimited.
+    pub(crate) pushes_per_second_max: u64,
 }
 
 /// A connection's place among all. Whoever goes on using the connection after HTTP, as a WebSocket does, keeps
@@ -49,6 +54,14 @@ pub(crate) struct Place {
     /// The listener waits until no receiver is left.
     _open: watch::Receiver<()>,
     connections: Gauge,
+    pushes: Mutex<Rate>,
+}
+
+impl Place {
+    /// Takes pushes from the connection's rate, or says in how many milliseconds they can be had.
+    pub(crate) fn take_pushes(&self, pushes: u64) -> Result<(), u64> {
+        self.pushes.lock().take(pushes, now_ms())
+    }
 }
 
 impl Drop for Place {
@@ -76,7 +89,8 @@ pub(crate) async fn serve(listener: TcpListener, serving: Serving, mut stopping:
             Ok((stream, _)) => {
                 serving.connections.inc();
                 let connections = serving.connections.clone();
-                let place = Arc::new(Place { _permit: place, _open: open.subscribe(), connections });
+                let pushes = Mutex::new(Rate::new(serving.pushes_per_second_max, now_ms()));
+                let place = Arc::new(Place { _permit: place, _open: open.subscribe(), connections, pushes });
                 tokio::spawn(connect(stream, serving.clone(), place, stopping.clone()));
             }
             Err(error) => {

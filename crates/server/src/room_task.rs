@@ -131,7 +131,7 @@ pub(crate) struct Surroundings {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) reader: Reader,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) limits: Limits,
+    pub(crate) limits: Arc<Limits>,
 }
 
 /// Starts a room's task. It loads the room, and answers `unknown_room` if there is none.
@@ -155,7 +155,7 @@ async fn run(
         Ok(Some((number, stored))) => match registry.epoch_of(&stored.record) {
             Ok(epoch) => {
                 surroundings.metrics.rooms_loaded.inc();
-                let room = Room::load(stored, &epoch, surroundings.limits);
+                let room = Room::load(stored, &epoch, Arc::clone(&surroundings.limits));
                 let metrics = Arc::clone(&surroundings.metrics);
                 let mut task = RoomTask::new(hash, number, room, registry.clone(), surroundings, ring, left);
                 let refusal = task.live(&mut mailbox).await;

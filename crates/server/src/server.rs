@@ -82,12 +82,12 @@ impl Server {
         let (listener, address) = bind(settings.listen)?;
         let dynamic: Arc<dyn Store> = Arc::clone(&store) as Arc<dyn Store>;
         let metrics = Arc::new(Metrics::default());
-        let limits = settings.limits;
+        let limits = Arc::new(settings.limits);
         let surroundings = Surroundings {
             store: dynamic,
             reader: Reader::new(limits.reads_max),
             metrics: Arc::clone(&metrics),
-            limits,
+            limits: Arc::clone(&limits),
         };
         let registry =
             Registry::new(surroundings.clone()).map_err(|refusal| StartError::Other(refusal.message))?;
@@ -113,6 +113,7 @@ impl Server {
             stall: Duration::from_millis(limits.write_stall_ms.max(1)),
             places: Arc::new(Semaphore::new(places)),
             connections: metrics.connections.clone(),
+            pushes_per_second_max: limits.pushes_per_second_max,
         };
         let lifetime =
             Lifetime { open_ms: settings.room_ttl_ms, closed_ms: Some(limits.closed_room_kept_ms) };
@@ -224,6 +225,7 @@ fn routes(app: App) -> Router {
         .expose_headers([header::RETRY_AFTER])
         .max_age(Duration::from_secs(3_600));
     Router::new()
+        .route("/", get(greet))
         .route("/new", post(http::new_room))
         .route("/room/{id}", get(http::get_room).put(http::put_room).delete(http::delete_room))
         .route("/room/{id}/connect", get(websocket::connect))
@@ -255,6 +257,11 @@ async fn limit_body_time(State(app): State<App>, request: Request, next: Next) -
         }
         Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
     }
+}
+
+/// For whoever opens the address in a browser.
+async fn greet() -> &'static str {
+    "This is Seabag, a server for rooms. POST /new makes one.\n"
 }
 
 /// The process lives.

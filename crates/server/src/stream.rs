@@ -175,7 +175,7 @@ async fn join(app: &App, address: &RoomAddress, since: Option<Cursor>) -> Result
         debug: false,
         access: address.access(),
     };
-    let session = Arc::new(Mutex::new(Session::new(options, app.limits, now_ms())));
+    let session = Arc::new(Mutex::new(Session::new(options, Arc::clone(&app.limits), now_ms())));
     app.registry.join(address.hash(), session).await
 }
 

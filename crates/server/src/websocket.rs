@@ -82,7 +82,7 @@ async fn open(
     let address = RoomAddress::parse(id)?;
     let pairs = pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
     let options = Options::parse(&offered, pairs, address.access())?;
-    let session = Arc::new(Mutex::new(Session::new(options, app.limits, now_ms())));
+    let session = Arc::new(Mutex::new(Session::new(options, Arc::clone(&app.limits), now_ms())));
     let feed = app.registry.join(address.hash(), Arc::clone(&session)).await?;
     Ok((session, feed))
 }
@@ -383,7 +383,7 @@ async fn write_until_end(
     sink: &mut SplitSink<WebSocket, Message>,
     feed: &mut Feed,
 ) -> Ended {
-    let limits = connection.app.limits;
+    let limits = &connection.app.limits;
     let ping_interval = Duration::from_millis(limits.ping_interval_ms.max(1));
     let mut ping_at = Instant::now() + ping_interval;
     loop {

@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use seabag_protocol::room::name::RoomHash;
 use seabag_protocol::room::record::RoomRecord;
@@ -20,6 +20,11 @@ use crate::shared::Shared;
 use crate::store::{Commit, Committed, RoomNumber, Snapshot};
 use crate::transaction::Transaction;
 use crate::watermark::Watermark;
+
+/// How long nothing is asked of the committer before it lets the engine tidy its memory.
+const QUIET: Duration = Duration::from_secs(5);
+/// Bytes written since the last time for which that is worth while: smaller tables would only have to be merged.
+const TIDY_BYTES_MIN: usize = 1 << 20;
 
 /// Where an answer goes. A caller that has gone away does not mind.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -90,6 +95,10 @@ pub(crate) struct Committer {
     written: bool,
     /// Written and not synced, since when.
     unsynced: Option<Instant>,
+    /// Bytes written since the engine last tidied its memory.
+    untidy_bytes: usize,
+    /// When something was last asked.
+    asked: Instant,
 }
 
 impl Committer {
@@ -116,6 +125,8 @@ impl Committer {
             snapshot: None,
             written: false,
             unsynced: None,
+            untidy_bytes: 0,
+            asked: Instant::now(),
         }
     }
 
@@ -124,7 +135,10 @@ impl Committer {
         loop {
             let deadline = self.deadline();
             let orders = match self.shared.queue.take(self.transaction_max, deadline) {
-                Taken::Items(orders) => orders,
+                Taken::Items(orders) => {
+                    self.asked = Instant::now();
+                    orders
+                }
                 Taken::Idle => Vec::new(),
                 Taken::Closed => break,
             };
@@ -144,7 +158,11 @@ impl Committer {
             Durability::Interval(interval) => self.unsynced.and_then(|since| since.checked_add(interval)),
             Durability::Sync | Durability::None => None,
         };
-        [sync, self.reaper.due()].into_iter().flatten().min()
+        [sync, self.reaper.due(), self.tidy_at()].into_iter().flatten().min()
+    }
+
+    fn tidy_at(&self) -> Option<Instant> {
+        if self.untidy_bytes < TIDY_BYTES_MIN { None } else { self.asked.checked_add(QUIET) }
     }
 
     /// Does one round. Returns the answer to a request to close, if there was one.
@@ -255,6 +273,7 @@ impl Committer {
     fn write(&mut self) -> Result<(), StoreError> {
         let Some(batch) = self.transaction.take_batch() else { return Ok(()) };
         self.shared.counters.wrote(batch.operations(), batch.bytes());
+        self.untidy_bytes = self.untidy_bytes.saturating_add(batch.bytes() + 64 * batch.operations());
         self.snapshot = None;
         self.engine.write(batch)?;
         self.written = true;
@@ -314,6 +333,10 @@ impl Committer {
                 Step::Done => self.publish()?,
             }
             self.written = false;
+        }
+        if self.tidy_at().is_some_and(|due| due <= now) {
+            self.untidy_bytes = 0;
+            self.engine.tidy()?;
         }
         Ok(())
     }

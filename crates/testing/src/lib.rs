@@ -21,10 +21,10 @@ pub mod world;
 
 pub mod history;
 
-pub mod process;
-pub mod http_client;
 pub mod events;
-pub mod socket;
+pub mod http_client;
+pub mod process;
 pub mod raw;
+pub mod socket;
 
 pub mod tidy;

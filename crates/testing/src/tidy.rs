@@ -108,7 +108,11 @@ impl Repository {
 
     /// Every Rust file opens with what it is for.
     pub fn openings(&self) -> Vec<String> {
-        let mute = self.with_extension("rs").filter(|(_, text)| !text.starts_with("//!"));
+        // Attributes like `#![no_main]` may come first.
+        let opens = |text: &str| {
+            text.lines().find(|line| !line.starts_with("#![")).is_some_and(|line| line.starts_with("//!"))
+        };
+        let mute = self.with_extension("rs").filter(|(_, text)| !opens(text));
         mute.map(|(file, _)| format!("{} does not open with //!", file.display())).collect()
     }
 
@@ -173,6 +177,17 @@ impl Repository {
         let required = ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"];
         let missing = required.iter().filter(|file| !self.root.join(file).is_file());
         missing.map(|file| format!("{file} does not exist")).collect()
+    }
+
+    /// Nothing lies about in the first folder that everyone sees: documents, settings and licences only.
+    pub fn stray_files(&self) -> Vec<String> {
+        let fits = |name: &str| {
+            let known = [".md", ".toml"].iter().any(|ending| name.ends_with(ending));
+            known || name == "Cargo.lock" || name.starts_with("LICENSE-") || name.starts_with('.')
+        };
+        let first = self.files.iter().filter(|file| file.components().count() == 1);
+        let strays = first.filter(|file| !file.to_str().is_some_and(fits));
+        strays.map(|file| format!("{} lies about", file.display())).collect()
     }
 
     /// Relative links in Markdown lead to files that exist, and to headings that they have.
@@ -302,7 +317,7 @@ fn path_between(manifests: &BTreeMap<String, BTreeSet<String>>, from: &str, to: 
         }
         if visited.insert(last.clone()) {
             let next = manifests.get(&last).into_iter().flatten();
-            paths.extend(next.map(|next| [&path[..], &[next.clone()]].concat()));
+            paths.extend(next.map(|next| [&path[..], std::slice::from_ref(next)].concat()));
         }
     }
     None

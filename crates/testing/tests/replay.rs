@@ -50,7 +50,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..3usize, -9..9i64).prop_map(|(key, number)| Step::Replace(key, number)),
         3 => (0..3usize, any::<prop::sample::Index>()).prop_map(|(key, place)| Step::Compact(key, place)),
         1 => (0..3usize).prop_map(Step::Relay),
-        2 => (3..6u64).prop_map(Step::Join),
+        2 => (1..6u64).prop_map(Step::Join),
     ]
 }
 

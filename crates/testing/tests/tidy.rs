@@ -50,3 +50,8 @@ fn the_files_that_everyone_looks_for_exist() {
 fn links_in_the_documents_lead_somewhere() {
     none(Repository::here().links());
 }
+
+#[test]
+fn nothing_lies_about_in_the_first_folder() {
+    none(Repository::here().stray_files());
+}

@@ -3,9 +3,13 @@
 
 use ciborium::value::Value as Tree;
 
-use super::fields::{Field, Fields};
+use super::fields::{Field, Fields, shorten};
 use super::value::{CBOR_DEPTH_MAX, Value};
 use crate::error::Refusal;
+
+/// Levels around the values of the deepest message, a list of objects in an object, with room to spare: the
+/// reader counts some levels twice.
+const LEVELS_AROUND_A_VALUE: usize = 16;
 
 /// Reads one object. Total: any bytes give fields or a refusal.
 pub(super) fn read(bytes: &[u8]) -> Result<Fields<Tree>, Refusal> {
@@ -25,12 +29,16 @@ pub(super) fn is_list(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|head| head >> 5 == 4)
 }
 
+/// Whether the bytes are one CBOR item.
+pub(super) fn is_well_formed(bytes: &[u8]) -> bool {
+    read_tree(bytes).is_ok()
+}
+
 fn read_tree(mut bytes: &[u8]) -> Result<Tree, Refusal> {
-    // Two levels more than a value has: the message and its field.
-    let tree =
-        ciborium::de::from_reader_with_recursion_limit(&mut bytes, CBOR_DEPTH_MAX + 2).map_err(|error| {
-            Refusal::bad_message(format!("the message is not CBOR as expected: {}", describe(&error)))
-        })?;
+    let levels = CBOR_DEPTH_MAX + LEVELS_AROUND_A_VALUE;
+    let tree = ciborium::de::from_reader_with_recursion_limit(&mut bytes, levels).map_err(|error| {
+        Refusal::bad_message(format!("the message is not CBOR as expected: {}", describe(&error)))
+    })?;
     if !bytes.is_empty() {
         return Err(Refusal::bad_message("bytes follow the CBOR message"));
     }
@@ -41,7 +49,7 @@ fn describe(error: &ciborium::de::Error<std::io::Error>) -> String {
     match error {
         ciborium::de::Error::Io(_) => "it ends too early".into(),
         ciborium::de::Error::Syntax(at) => format!("syntax error at byte {at}"),
-        ciborium::de::Error::Semantic(_, message) => message.clone(),
+        ciborium::de::Error::Semantic(_, message) => shorten(message),
         ciborium::de::Error::RecursionLimitExceeded => "it nests too deep".into(),
     }
 }
@@ -50,7 +58,7 @@ fn to_fields(tree: Tree) -> Result<Fields<Tree>, Refusal> {
     let Tree::Map(pairs) = tree else {
         return Err(Refusal::bad_message("the message is not a CBOR map"));
     };
-    let mut fields = Fields::new();
+    let mut fields = Fields::new(CBOR_DEPTH_MAX);
     for (name, field) in pairs {
         if let Tree::Text(name) = name {
             fields.keep(&name, field).map_err(Refusal::bad_message)?;
@@ -76,11 +84,11 @@ impl Field for Tree {
         Tree::as_bool(self)
     }
 
-    fn to_value(&self) -> Result<Value, Refusal> {
+    fn to_value(&self, _depth_max: usize) -> Result<Value, Refusal> {
         Value::from_cbor_tree(self)
     }
 
-    fn to_fields(&self) -> Result<Fields<Self>, Refusal> {
+    fn nested(&self, _depth_max: usize) -> Result<Fields<Self>, Refusal> {
         to_fields(self.clone())
     }
 

@@ -4,7 +4,7 @@
 use super::action::Action;
 use super::fields::{Field, Fields, shorten, wrong};
 use super::name::{Epoch, PushId, RoomSeq, StreamKey};
-use super::value::{Encoding, Value};
+use super::value::{CBOR_DEPTH_MAX, Encoding, JSON_DEPTH_MAX, Value};
 use super::writer::Writer;
 use super::{cbor, json};
 use crate::error::Refusal;
@@ -67,7 +67,7 @@ pub struct Push {
 impl ClientMessage {
     /// Reads a message from a text frame or a JSON body. Total.
     pub fn from_json(text: &str) -> Result<Self, Refusal> {
-        read_client(&json::read(text)?)
+        read_client(&json::read(text, JSON_DEPTH_MAX)?)
     }
 
     /// Reads a message from a binary frame. Total.
@@ -100,10 +100,18 @@ pub fn read_body(bytes: &[u8], encoding: Encoding) -> Result<Body, Refusal> {
         }
         Encoding::Cbor if cbor::is_list(bytes) => cbor::read_list(bytes)?
             .iter()
-            .map(|tree| read_client(&tree.to_fields()?))
+            .map(|tree| read_client(&tree.nested(CBOR_DEPTH_MAX)?))
             .collect::<Result<_, _>>()
             .map(Body::List),
         Encoding::Cbor => ClientMessage::from_cbor(bytes).map(Body::One),
+    }
+}
+
+/// Whether a body that was refused is at least in its format, so that only its shape is wrong.
+pub fn is_well_formed(bytes: &[u8], encoding: Encoding) -> bool {
+    match encoding {
+        Encoding::Json => serde_json::from_slice::<&serde_json::value::RawValue>(bytes).is_ok(),
+        Encoding::Cbor => cbor::is_well_formed(bytes),
     }
 }
 
@@ -146,7 +154,7 @@ fn read_type<F: Field>(fields: &Fields<F>) -> Result<ClientMessage, Refusal> {
         "will" => {
             let value =
                 fields.get("value").ok_or_else(|| Refusal::bad_message("the field value is missing"))?;
-            let value = if value.is_null() { None } else { Some(value.to_value()?) };
+            let value = if value.is_null() { None } else { Some(value.to_value(fields.depth_max())?) };
             Ok(ClientMessage::Will { key: fields.key()?, value })
         }
         "ping" => Ok(ClientMessage::Ping { nonce: fields.optional_number("nonce")? }),
@@ -157,7 +165,7 @@ fn read_type<F: Field>(fields: &Fields<F>) -> Result<ClientMessage, Refusal> {
 fn read_push<F: Field>(fields: &Fields<F>) -> Result<Push, Refusal> {
     let key = fields.key()?;
     let action = fields.get("action").ok_or_else(|| Refusal::bad_message("the field action is missing"))?;
-    let action = action.to_fields().map_err(|_| wrong("action", "an object with a type"))?;
+    let action = fields.inside(action).map_err(|_| wrong("action", "an object with a type"))?;
     let action = match action.text("type")?.as_str() {
         "append" => Action::Append,
         "relay" => Action::Relay,

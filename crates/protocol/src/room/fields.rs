@@ -44,19 +44,23 @@ pub(super) trait Field: Sized {
     fn as_text(&self) -> Option<String>;
     fn as_u64(&self) -> Option<u64>;
     fn as_bool(&self) -> Option<bool>;
-    fn to_value(&self) -> Result<Value, Refusal>;
-    fn to_fields(&self) -> Result<Fields<Self>, Refusal>;
+    /// The value, whose nesting is bounded.
+    fn to_value(&self, depth_max: usize) -> Result<Value, Refusal>;
+    /// The fields of a nested object, with this bound on their values' nesting.
+    fn nested(&self, depth_max: usize) -> Result<Fields<Self>, Refusal>;
     fn to_items(&self) -> Option<Vec<Self>>;
 }
 
 /// The known fields of one object.
 pub(super) struct Fields<F> {
     found: Vec<(&'static str, F)>,
+    /// How deep values may nest.
+    depth_max: usize,
 }
 
 impl<F: Field> Fields<F> {
-    pub(super) fn new() -> Self {
-        Self { found: Vec::with_capacity(4) }
+    pub(super) fn new(depth_max: usize) -> Self {
+        Self { found: Vec::with_capacity(4), depth_max }
     }
 
     /// Keeps a field that some message knows. A field given twice is refused: which one would count?
@@ -128,7 +132,16 @@ impl<F: Field> Fields<F> {
     }
 
     pub(super) fn value(&self) -> Result<Value, Refusal> {
-        self.required("value")?.to_value()
+        self.required("value")?.to_value(self.depth_max)
+    }
+
+    /// The fields of an object that one of these holds.
+    pub(super) fn inside(&self, object: &F) -> Result<Fields<F>, Refusal> {
+        object.nested(self.depth_max)
+    }
+
+    pub(super) fn depth_max(&self) -> usize {
+        self.depth_max
     }
 
     pub(super) fn items(&self, name: &str) -> Result<Vec<F>, Refusal> {
@@ -140,7 +153,10 @@ pub(super) fn wrong(name: &str, expected: &str) -> Refusal {
     Refusal::bad_message(format!("the field {name} must be {expected}"))
 }
 
+/// Most characters that a refusal quotes.
+const QUOTE_CHARACTERS_MAX: usize = 120;
+
 /// Refusals quote at most a little of what was sent.
 pub(super) fn shorten(text: &str) -> String {
-    text.chars().take(40).flat_map(char::escape_debug).collect()
+    text.chars().take(QUOTE_CHARACTERS_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

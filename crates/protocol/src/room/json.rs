@@ -6,25 +6,33 @@ use std::fmt;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::fields::{Field, Fields};
+use super::fields::{Field, Fields, shorten};
 use super::value::Value;
 use crate::error::Refusal;
 
 /// Reads one object. Total: any text gives fields or a refusal.
-pub(super) fn read(text: &str) -> Result<Fields<&RawValue>, Refusal> {
+pub(super) fn read(text: &str, depth_max: usize) -> Result<Fields<&RawValue>, Refusal> {
     let mut reader = serde_json::Deserializer::from_str(text);
-    reader.deserialize_map(Object).and_then(|fields| reader.end().map(|()| fields)).map_err(|error| {
-        Refusal::bad_message(format!("the message is not a JSON object as expected: {error}"))
-    })
+    reader.deserialize_map(Object { depth_max }).and_then(|fields| reader.end().map(|()| fields)).map_err(
+        |error| {
+            Refusal::bad_message(format!(
+                "the message is not a JSON object as expected: {}",
+                shorten(&error.to_string())
+            ))
+        },
+    )
 }
 
 /// Reads a list of objects (HTTP: several pushes at once).
 pub(super) fn read_list(text: &str) -> Result<Vec<&RawValue>, Refusal> {
-    serde_json::from_str(text)
-        .map_err(|error| Refusal::bad_message(format!("the list is not JSON as expected: {error}")))
+    serde_json::from_str(text).map_err(|error| {
+        Refusal::bad_message(format!("the list is not JSON as expected: {}", shorten(&error.to_string())))
+    })
 }
 
-struct Object;
+struct Object {
+    depth_max: usize,
+}
 
 impl<'de> Visitor<'de> for Object {
     type Value = Fields<&'de RawValue>;
@@ -34,7 +42,7 @@ impl<'de> Visitor<'de> for Object {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Fields::new();
+        let mut fields = Fields::new(self.depth_max);
         while let Some(name) = pairs.next_key::<Name<'de>>()? {
             fields.keep(&name.0, pairs.next_value::<&'de RawValue>()?).map_err(A::Error::custom)?;
         }
@@ -82,12 +90,12 @@ impl Field for &RawValue {
         self.get().parse().ok()
     }
 
-    fn to_value(&self) -> Result<Value, Refusal> {
-        Value::from_json(self.get())
+    fn to_value(&self, depth_max: usize) -> Result<Value, Refusal> {
+        Value::from_json_within(self.get(), depth_max)
     }
 
-    fn to_fields(&self) -> Result<Fields<Self>, Refusal> {
-        read(self.get())
+    fn nested(&self, depth_max: usize) -> Result<Fields<Self>, Refusal> {
+        read(self.get(), depth_max)
     }
 
     fn to_items(&self) -> Option<Vec<Self>> {

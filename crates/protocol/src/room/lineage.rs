@@ -5,21 +5,27 @@ use super::name::{Cursor, Epoch, RoomSeq};
 use super::record::{EpochRecord, RoomRecord};
 use super::server_message::ResetReason;
 
-/// Opens `epoch` unless it is open already. The epoch before ends at the highest number that it can have given
-/// out: the reservation. Whether anything changed.
+/// Opens `epoch` unless it is open already. The epoch before ends where its record says (see [`reach`]); the new
+/// one goes on above every number that can have been given out. Whether anything changed.
 pub(super) fn take_over(record: &mut RoomRecord, epoch: &Epoch, epochs_max: u64) -> bool {
     if record.lineage.last().is_some_and(|open| open.epoch == *epoch) {
         return false;
     }
-    let reserved = record.reserved;
-    if let Some(before) = record.lineage.last_mut() {
-        before.last = reserved;
-    }
-    record.lineage.push(EpochRecord { epoch: epoch.clone(), last: reserved });
+    let last = record.reserved.max(record.stored);
+    record.lineage.push(EpochRecord { epoch: epoch.clone(), last });
     let excess =
         record.lineage.len().saturating_sub(usize::try_from(epochs_max.max(1)).unwrap_or(usize::MAX));
     record.lineage.drain(..excess);
     true
+}
+
+/// Notes how far the open epoch surely reaches: to the newest stored entry while it runs, to the head when its
+/// owner lets go of it. If the owner vanishes instead, numbers above this may have been relays, or entries that a
+/// restored backup lacks: nobody can tell, so a cursor there is refused.
+pub(super) fn reach(record: &mut RoomRecord, seq: RoomSeq) {
+    if let Some(open) = record.lineage.last_mut() {
+        open.last = open.last.max(seq);
+    }
 }
 
 /// Whether a reader may go on from `cursor` in a room whose head is `head`.
@@ -46,7 +52,8 @@ mod tests {
     fn a_cursor_is_valid_up_to_the_end_of_its_epoch() {
         let mut record = RoomRecord::default();
         take_over(&mut record, &Epoch::parse("a").unwrap(), 64);
-        record.reserved = RoomSeq(10);
+        record.reserved = RoomSeq(11);
+        reach(&mut record, RoomSeq(10));
         take_over(&mut record, &Epoch::parse("b").unwrap(), 64);
         let head = RoomSeq(12);
         let cases = [

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Bound;
+use std::sync::Arc;
 
 use super::action::Action;
 use super::client_message::Push;
@@ -160,7 +161,7 @@ pub struct Room {
     /// What was applied and not yet taken to be committed.
     changes: Changes,
     record_changed: bool,
-    limits: Limits,
+    limits: Arc<Limits>,
 }
 
 /// What the pushes before one in the same list will have changed.
@@ -185,7 +186,8 @@ impl Room {
     /// Takes a stored room into memory. Unless `epoch` is already open, this owner takes over: the room goes on
     /// above every number that the one before can have given out. [`Room::take_changes`] then says so, and
     /// must be committed before anything is sent.
-    pub fn load(stored: StoredRoom, epoch: &Epoch, limits: Limits) -> Self {
+    pub fn load(stored: StoredRoom, epoch: &Epoch, limits: impl Into<Arc<Limits>>) -> Self {
+        let limits = limits.into();
         let StoredRoom { mut record, keys, clients } = stored;
         let record_changed = lineage::take_over(&mut record, epoch, limits.lineage_epochs_max);
         let head = record.reserved.max(record.stored);
@@ -232,11 +234,6 @@ impl Room {
 
     /// What was applied since the last call and must be committed before its effects are sent.
     pub fn take_changes(&mut self, now_ms: u64) -> Changes {
-        let excess = self.recent.len().saturating_sub(RECENT_ROWS_MAX);
-        if let Some((seq, ..)) = excess.checked_sub(1).and_then(|last| self.recent.get(last)) {
-            self.recent_from = seq.next();
-            self.recent.drain(..excess);
-        }
         let mut changes = std::mem::take(&mut self.changes);
         if std::mem::take(&mut self.record_changed) {
             self.record.touched_ms = self.record.touched_ms.max(now_ms);
@@ -257,6 +254,7 @@ impl Room {
         }
         if self.record.reserved != self.head {
             self.record.reserved = self.head;
+            lineage::reach(&mut self.record, self.head);
             self.record_changed = true;
         }
         self.take_changes(now_ms)
@@ -277,6 +275,21 @@ impl Room {
 
     /// Applies one command at the next place of the order. What it changes waits in [`Room::take_changes`].
     pub fn apply(&mut self, command: Command, now_ms: u64) -> Vec<Effect> {
+        let effects = self.apply_one(command, now_ms);
+        // Only here: between a question of `survey_for` and its use, no row may leave.
+        self.forget_old_rows();
+        effects
+    }
+
+    fn forget_old_rows(&mut self) {
+        let excess = self.recent.len().saturating_sub(RECENT_ROWS_MAX);
+        if let Some((seq, ..)) = excess.checked_sub(1).and_then(|last| self.recent.get(last)) {
+            self.recent_from = seq.next();
+            self.recent.drain(..excess);
+        }
+    }
+
+    fn apply_one(&mut self, command: Command, now_ms: u64) -> Vec<Effect> {
         match command {
             Command::Join { since, client, list_keys } => {
                 vec![Effect::Reply(Reply::Joined(self.join(since, client.as_ref(), list_keys)))]
@@ -336,18 +349,21 @@ impl Room {
     fn list_keys(&self, after: Option<StreamKey>, limit: Option<u64>) -> ServerMessage {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut rest = self.keys.range::<StreamKey, _>((from, Bound::Unbounded));
-        let data: Vec<_> = rest
-            .by_ref()
-            .take(self.page_entries(limit))
-            .map(|(key, record)| KeySummary {
+        let mut data = Vec::new();
+        let mut bytes = 0;
+        let most = self.page_entries(limit);
+        while data.len() < most && bytes < self.limits.page_bytes_max {
+            let Some((key, record)) = rest.next() else { break };
+            bytes += key.as_str().len() as u64;
+            data.push(KeySummary {
                 key: key.clone(),
                 size: record.count,
                 bytes: record.bytes,
                 first: record.first,
                 last: record.last,
-            })
-            .collect();
-        let next = rest.next().and(data.last().map(|last| last.key.clone()));
+            });
+        }
+        let next = rest.next().and(data.last().map(|last: &KeySummary| last.key.clone()));
         ServerMessage::Keys { data, next }
     }
 
@@ -364,7 +380,7 @@ impl Room {
         now_ms: u64,
     ) -> Vec<Effect> {
         let outbox = client.zip(push.id);
-        if let Err(refusal) = self.check(&push, client, now_ms, &mut Tally::default()) {
+        if let Err(refusal) = self.check(&push, survey, client, now_ms, &mut Tally::default()) {
             let refusal = refusal.about(push.id, Some(&push.key));
             // Refused for good: the id is used up, so that it is never mistaken for missing.
             if let (Some((client, id)), true) = (outbox, refusal.code != Code::TooManyClients) {
@@ -392,8 +408,8 @@ impl Room {
         now_ms: u64,
     ) -> Vec<Effect> {
         let mut tally = Tally::default();
-        for (push, _) in &pushes {
-            if let Err(refusal) = self.check(push, client, now_ms, &mut tally) {
+        for (push, survey) in &pushes {
+            if let Err(refusal) = self.check(push, *survey, client, now_ms, &mut tally) {
                 let refusal = refusal.about(push.id, Some(&push.key));
                 return vec![Effect::Reply(Reply::Message(ServerMessage::Error(refusal)))];
             }
@@ -413,6 +429,7 @@ impl Room {
     fn check(
         &self,
         push: &Push,
+        survey: Option<Survey>,
         client: Option<&ClientId>,
         now_ms: u64,
         tally: &mut Tally,
@@ -474,20 +491,30 @@ impl Room {
             }
             tally.new_keys.insert(push.key.clone());
         }
-        // A replace or a compact gives back what it stands for, but never more than it is known to.
-        let freed = match push.action {
-            Action::Replace => known.map_or((0, 0), |record| (record.count, record.bytes)),
-            Action::Compact { .. } => (1, bytes),
-            _ => (0, 0),
-        };
+        let freed = known.map_or((0, 0), |record| self.freed_by(push.action, record, survey));
         tally.entries += 1;
         tally.bytes += bytes;
-        let entries = (self.record.entries + tally.entries).saturating_sub(freed.0);
-        let total = (self.record.bytes + tally.bytes).saturating_sub(freed.1);
-        if entries > self.limits.room_entries_max || total > self.limits.room_bytes_max {
+        // What shrinks is welcome in a room that is too full, or it could never be emptied.
+        let overfull =
+            |held: u64, added: u64, freed: u64, most: u64| added > freed && held + added - freed > most;
+        if overfull(self.record.entries, tally.entries, freed.0, self.limits.room_entries_max)
+            || overfull(self.record.bytes, tally.bytes, freed.1, self.limits.room_bytes_max)
+        {
             return Err(Refusal::new(Code::RoomFull, "the room is full; compact or trim some stream"));
         }
         Ok(())
+    }
+
+    /// Entries of a stream, and their bytes, that an action on it gives back.
+    fn freed_by(&self, action: Action, record: &KeyRecord, survey: Option<Survey>) -> (u64, u64) {
+        match action {
+            Action::Replace => (record.count, record.bytes),
+            Action::Compact { seq } => {
+                let above = self.above(record, seq, survey);
+                (record.count.saturating_sub(above.count), record.bytes.saturating_sub(above.bytes))
+            }
+            Action::Append | Action::Relay | Action::Close => (0, 0),
+        }
     }
 
     /// Does a push that was checked. The acknowledgement, and what is broadcast.
@@ -532,6 +559,7 @@ impl Room {
                 }
                 self.record.closed |= action == Action::Close;
                 self.record.stored = seq;
+                lineage::reach(&mut self.record, seq);
                 self.record_changed = true;
                 (
                     seq,
@@ -632,6 +660,12 @@ impl Room {
         let floor = known.map_or(self.record.forgotten_floor, |record| record.floor);
         if seq <= floor {
             return (true, Vec::new());
+        }
+        if known.is_none() && value.is_none() {
+            // Nothing to trim, but whatever was up to here is over.
+            self.record.forgotten_floor = seq;
+            self.record_changed = true;
+            return (false, Vec::new());
         }
         let above = known.map_or(Survey::default(), |record| self.above(record, seq, survey));
         let mut record = self.stream(key);

@@ -28,7 +28,7 @@ pub struct RoomRecord {
     pub forgotten_floor: RoomSeq,
     /// The room takes no more pushes.
     pub closed: bool,
-    /// The epochs of its history, oldest first. The last one is open: its `last` is not meaningful yet.
+    /// The epochs of its history, oldest first. The last one is open.
     pub lineage: Vec<EpochRecord>,
 }
 
@@ -37,7 +37,8 @@ pub struct RoomRecord {
 pub struct EpochRecord {
     /// Its name.
     pub epoch: Epoch,
-    /// The last number that it can have given out.
+    /// The last number up to which a cursor of this epoch is surely of this history. In the open epoch: were its
+    /// owner to vanish now.
     pub last: RoomSeq,
 }
 

@@ -3,7 +3,7 @@
 use super::fields::{Field, Fields, shorten};
 use super::name::{Epoch, PushId, RoomSeq, StreamKey};
 use super::record::Entry;
-use super::value::{Encoding, Value};
+use super::value::{CBOR_DEPTH_MAX, Encoding, Value};
 use super::writer::Writer;
 use super::{cbor, json};
 use crate::error::{Code, Refusal};
@@ -157,7 +157,7 @@ impl ResetReason {
 impl ServerMessage {
     /// Reads a message that a server sent as text. Total.
     pub fn from_json(text: &str) -> Result<Self, Refusal> {
-        read_server(&json::read(text)?)
+        read_server(&json::read(text, CBOR_DEPTH_MAX)?)
     }
 
     /// Reads a message that a server sent as a binary frame. Total.
@@ -397,7 +397,11 @@ fn read_server<F: Field>(fields: &Fields<F>) -> Result<ServerMessage, Refusal> {
                 Some(_) => Some(fields.optional_number("next")?.map(RoomSeq)),
             };
             ServerMessage::Entries {
-                data: fields.items("data")?.iter().map(read_entry).collect::<Result<_, _>>()?,
+                data: fields
+                    .items("data")?
+                    .iter()
+                    .map(|item| read_entry(fields, item))
+                    .collect::<Result<_, _>>()?,
                 next,
             }
         }
@@ -414,7 +418,7 @@ fn read_server<F: Field>(fields: &Fields<F>) -> Result<ServerMessage, Refusal> {
         }),
         "init" => {
             let read = |item: &F| {
-                let item = item.to_fields()?;
+                let item = fields.inside(item)?;
                 Ok((item.seq()?, item.value()?))
             };
             ServerMessage::Init {
@@ -437,14 +441,14 @@ fn required_epoch<F: Field>(fields: &Fields<F>) -> Result<Epoch, Refusal> {
     fields.epoch()?.ok_or_else(|| Refusal::bad_message("the field epoch is missing"))
 }
 
-fn read_entry<F: Field>(item: &F) -> Result<Entry, Refusal> {
-    let item = item.to_fields()?;
+fn read_entry<F: Field>(fields: &Fields<F>, item: &F) -> Result<Entry, Refusal> {
+    let item = fields.inside(item)?;
     Ok(Entry { key: item.key()?, seq: item.seq()?, value: item.value()? })
 }
 
 fn read_hello<F: Field>(fields: &Fields<F>) -> Result<Hello, Refusal> {
     let limits = fields.get("limits").ok_or_else(|| Refusal::bad_message("the field limits is missing"))?;
-    let limits = limits.to_fields()?;
+    let limits = fields.inside(limits)?;
     Ok(Hello {
         epoch: required_epoch(fields)?,
         seq: fields.seq()?,
@@ -461,7 +465,7 @@ fn read_hello<F: Field>(fields: &Fields<F>) -> Result<Hello, Refusal> {
 
 fn read_keys<F: Field>(fields: &Fields<F>) -> Result<ServerMessage, Refusal> {
     let read = |item: &F| {
-        let item = item.to_fields()?;
+        let item = fields.inside(item)?;
         Ok(KeySummary {
             key: item.key()?,
             size: item.number("size")?,

@@ -2,6 +2,7 @@
 //! whose commands it makes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::action::Action;
 use super::client_message::{ClientMessage, Push};
@@ -144,7 +145,7 @@ pub enum Received {
 #[derive(Debug)]
 pub struct Session {
     options: Options,
-    limits: Limits,
+    limits: Arc<Limits>,
     rate: Rate,
     subscribed: BTreeSet<StreamKey>,
     wills: BTreeMap<StreamKey, Value>,
@@ -152,7 +153,8 @@ pub struct Session {
 
 impl Session {
     /// A connection that was just opened.
-    pub fn new(options: Options, limits: Limits, now_ms: u64) -> Self {
+    pub fn new(options: Options, limits: impl Into<Arc<Limits>>, now_ms: u64) -> Self {
+        let limits = limits.into();
         let rate = Rate::new(limits.pushes_per_second_max, now_ms);
         Self { options, limits, rate, subscribed: BTreeSet::new(), wills: BTreeMap::new() }
     }

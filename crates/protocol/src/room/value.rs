@@ -3,9 +3,11 @@
 
 use bytes::Bytes;
 use ciborium::value::Value as Tree;
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
+use super::fields::shorten;
 use crate::error::Refusal;
 
 /// How a message is written down.
@@ -30,30 +32,46 @@ impl fmt::Debug for Value {
     }
 }
 
-/// Deepest nesting of a CBOR value (upstream reads 200 and refuses 300). JSON's is serde_json's 127.
+/// Deepest nesting of a value that comes as JSON (upstream's bound).
+pub const JSON_DEPTH_MAX: usize = 127;
+/// Deepest nesting of a value that comes as CBOR (upstream reads 200 and refuses 300), and so of any value that a
+/// server sends on.
 pub const CBOR_DEPTH_MAX: usize = 250;
 
 impl Value {
     /// Checks and minifies one JSON value. Refuses null, bad syntax, numbers that overflow, lone surrogates,
-    /// nesting beyond 127.
+    /// nesting beyond [`JSON_DEPTH_MAX`].
     pub fn from_json(text: &str) -> Result<Self, Refusal> {
+        Self::from_json_within(text, JSON_DEPTH_MAX)
+    }
+
+    /// The same with another bound on nesting, at most [`CBOR_DEPTH_MAX`].
+    pub(super) fn from_json_within(text: &str, depth_max: usize) -> Result<Self, Refusal> {
         let mut reader = serde_json::Deserializer::from_str(text);
-        let kind = Check.deserialize(&mut reader).and_then(|kind| reader.end().map(|()| kind));
+        reader.disable_recursion_limit();
+        let check = Check { depth_left: depth_max.min(CBOR_DEPTH_MAX) };
+        let kind = check.deserialize(&mut reader).and_then(|kind| reader.end().map(|()| kind));
         match kind {
-            Err(error) => Err(Refusal::bad_message(format!("the value is not JSON: {error}"))),
+            Err(error) => {
+                Err(Refusal::bad_message(format!("the value is not JSON: {}", shorten(&error.to_string()))))
+            }
             Ok(Kind::Null) => Err(null_refused()),
             Ok(Kind::Other) => Ok(Self { encoding: Encoding::Json, bytes: minify(text) }),
         }
     }
 
-    /// Checks a decoded CBOR value and writes it in the shortest form. Refuses null and undefined, tagged too.
+    /// Checks a decoded CBOR value and writes it in the shortest form. Refuses null and undefined, NaN and infinities
+    /// (JSON has them as null), all of these tagged too, and nesting beyond [`CBOR_DEPTH_MAX`].
     pub fn from_cbor_tree(tree: &Tree) -> Result<Self, Refusal> {
         let mut bare = tree;
         while let Tree::Tag(_, inner) = bare {
             bare = inner;
         }
-        if bare.is_null() {
+        if bare.is_null() || bare.as_float().is_some_and(|number| !number.is_finite()) {
             return Err(null_refused());
+        }
+        if !nests_within(tree, CBOR_DEPTH_MAX) {
+            return Err(Refusal::bad_message("the value nests too deep"));
         }
         let mut bytes = Vec::new();
         ciborium::into_writer(tree, &mut bytes)
@@ -110,10 +128,24 @@ impl Value {
     fn tree(&self) -> Tree {
         let read = match self.encoding {
             Encoding::Cbor => ciborium::from_reader(self.bytes.as_ref()).ok(),
-            Encoding::Json => serde_json::from_slice(&self.bytes).ok(),
+            Encoding::Json => {
+                let mut reader = serde_json::Deserializer::from_slice(&self.bytes);
+                reader.disable_recursion_limit();
+                Tree::deserialize(&mut reader).ok()
+            }
         };
         // Only a damaged disk gets here, and its checksums come first. An empty text beats taking the room down.
         read.unwrap_or_else(|| Tree::Text(String::new()))
+    }
+}
+
+fn nests_within(tree: &Tree, depth_left: usize) -> bool {
+    let inner = |tree: &Tree| depth_left > 0 && nests_within(tree, depth_left - 1);
+    match tree {
+        Tree::Tag(_, tagged) => inner(tagged),
+        Tree::Array(items) => depth_left > 0 && items.iter().all(inner),
+        Tree::Map(pairs) => depth_left > 0 && pairs.iter().all(|(key, value)| inner(key) && inner(value)),
+        _ => true,
     }
 }
 
@@ -212,7 +244,17 @@ enum Kind {
 }
 
 /// Walks a JSON value without keeping it, so that everything is checked that a later reader would trip over.
-struct Check;
+#[derive(Clone, Copy)]
+struct Check {
+    depth_left: usize,
+}
+
+impl Check {
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        let depth_left = self.depth_left.checked_sub(1).ok_or_else(|| E::custom("it nests too deep"))?;
+        Ok(Self { depth_left })
+    }
+}
 
 impl<'de> DeserializeSeed<'de> for Check {
     type Value = Kind;
@@ -245,12 +287,14 @@ impl<'de> Visitor<'de> for Check {
         Ok(Kind::Null)
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Kind, A::Error> {
-        while items.next_element_seed(Check)?.is_some() {}
+        let inner = self.deeper()?;
+        while items.next_element_seed(inner)?.is_some() {}
         Ok(Kind::Other)
     }
     fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Kind, A::Error> {
-        while pairs.next_key_seed(Check)?.is_some() {
-            pairs.next_value_seed(Check)?;
+        let inner = self.deeper()?;
+        while pairs.next_key_seed(inner)?.is_some() {
+            pairs.next_value_seed(inner)?;
         }
         Ok(Kind::Other)
     }
@@ -320,7 +364,7 @@ mod tests {
         ] {
             assert!(Value::from_json(text).is_err(), "{text}");
         }
-        for tree in [Tree::Null, Tree::Tag(1, Box::new(Tree::Null))] {
+        for tree in [Tree::Null, Tree::Tag(1, Box::new(Tree::Null)), Tree::Float(f64::NAN)] {
             assert!(Value::from_cbor_tree(&tree).is_err());
         }
     }
@@ -330,11 +374,13 @@ mod tests {
         let cases = [
             (Tree::Bytes(vec![1, 255]), "[1,255]"),
             (Tree::Tag(64, Box::new(Tree::Bytes(vec![7]))), "[7]"),
-            (Tree::Float(f64::NAN), "null"),
-            (Tree::Float(f64::INFINITY), "null"),
+            (Tree::Array(vec![Tree::Float(f64::NAN), Tree::Float(f64::INFINITY)]), "[null,null]"),
             (Tree::Float(1.0), "1.0"),
             (Tree::Map(vec![(Tree::Integer(5.into()), Tree::Bool(true))]), "{\"5\":true}"),
-            (Tree::Map(vec![(Tree::Array(vec![Tree::Integer(1.into())]), Tree::Null)]), "{\"cbor:8101\":null}"),
+            (
+                Tree::Map(vec![(Tree::Array(vec![Tree::Integer(1.into())]), Tree::Null)]),
+                "{\"cbor:8101\":null}",
+            ),
         ];
         for (tree, expected) in cases {
             assert_eq!(as_json(&Value::from_cbor_tree(&tree).unwrap()), expected);

@@ -116,6 +116,10 @@ impl Engine for EmbeddedEngine {
         contain(|| self.0.database.persist(mode).map_err(explain))
     }
 
+    fn tidy(&self) -> Result<(), StoreError> {
+        contain(|| self.0.keyspaces.iter().try_for_each(|keyspace| keyspace.rotate_memtable().map(drop)).map_err(explain))
+    }
+
     fn disk_bytes(&self) -> u64 {
         contain(|| self.0.database.disk_space().map_err(explain)).unwrap_or_default()
     }

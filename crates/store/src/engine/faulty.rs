@@ -57,6 +57,10 @@ impl Engine for FaultyEngine {
         self.inner.persist(persist)
     }
 
+    fn tidy(&self) -> Result<(), StoreError> {
+        self.inner.tidy()
+    }
+
     fn disk_bytes(&self) -> u64 {
         self.inner.disk_bytes()
     }

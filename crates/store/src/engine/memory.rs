@@ -83,6 +83,10 @@ impl Engine for MemoryEngine {
         Ok(())
     }
 
+    fn tidy(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn disk_bytes(&self) -> u64 {
         0
     }

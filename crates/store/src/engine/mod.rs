@@ -51,6 +51,9 @@ pub(crate) trait Engine: Rows {
     /// Makes everything written so far survive. After an error the engine is not to be written to any more.
     fn persist(&self, persist: Persist) -> Result<(), StoreError>;
 
+    /// Moves what it holds in memory for writing to where it belongs, in the background. For quiet times.
+    fn tidy(&self) -> Result<(), StoreError>;
+
     /// Bytes on disk, about; zero in memory.
     fn disk_bytes(&self) -> u64;
 }

@@ -68,13 +68,16 @@ pub(super) struct Opening {
     pub(super) subprotocol: &'static str,
     pub(super) since: Option<String>,
     client: Option<String>,
+    /// Whether it hears only the streams that it asks for.
+    by_keys: bool,
 }
 
 impl Opening {
     pub(super) fn query(&self) -> Vec<(&str, &str)> {
         let since = self.since.as_deref().map(|since| ("since", since));
         let client = self.client.as_deref().map(|client| ("client", client));
-        since.into_iter().chain(client).collect()
+        let deliver = self.by_keys.then_some(("deliver", "keys"));
+        since.into_iter().chain(client).chain(deliver).collect()
     }
 }
 
@@ -114,6 +117,8 @@ pub(super) struct Client {
     last_id: u64,
     /// The connection that has this client's will.
     will_on: Option<ConnectionId>,
+    /// Of the current connection: by stream, the last number that a watcher heard, from its `init` on.
+    asked: BTreeMap<String, u64>,
     streams: BTreeMap<String, Stream>,
     /// All that this client has heard since its last reset.
     heard: BTreeSet<Fact>,
@@ -134,6 +139,7 @@ impl Client {
             outbox: VecDeque::new(),
             last_id: 0,
             will_on: None,
+            asked: BTreeMap::new(),
             streams: BTreeMap::new(),
             heard: BTreeSet::new(),
         }
@@ -165,9 +171,27 @@ impl Client {
             subprotocol: if self.encoding == Encoding::Json { SUBPROTOCOL_JSON } else { SUBPROTOCOL_CBOR },
             since: self.writes.then_some(since),
             client: self.writes.then(|| format!("client-number-{:04}", self.number)),
+            by_keys: !self.writes && self.openings.len().is_multiple_of(2),
         };
         self.openings.insert(connection, opening);
         self.connection = Some((connection, Phase::Opening));
+        self.asked.clear();
+    }
+
+    fn by_keys(&self) -> bool {
+        let opening = self.connection.and_then(|(connection, _)| self.openings.get(&connection));
+        opening.is_some_and(|opening| opening.by_keys)
+    }
+
+    /// A watcher asks for a stream now and then.
+    pub(super) fn ask(&self, chance: &mut Chance) -> Option<(ConnectionId, Vec<u8>)> {
+        let (connection, phase) = self.connection?;
+        if self.writes || phase != Phase::Live || !chance.happens(300) {
+            return None;
+        }
+        let key = StreamKey::from(*chance.pick(&[LOGS[0], LOGS[1], REGISTERS[0]]));
+        let get = ClientMessage::GetStream { key, after: Some(RoomSeq::ZERO) };
+        Some((connection, get.encode(self.encoding)))
     }
 
     pub(super) fn opening(&self, connection: ConnectionId) -> Option<Opening> {
@@ -306,8 +330,10 @@ impl Client {
                 self.last_seq = seq.0;
                 Ok(())
             }
+            (Phase::Live, ServerMessage::Init { key, data }) => self.init(&key, &data, generation, truth),
             (Phase::Live, ServerMessage::Push(entry)) => {
-                if entry.seq.0 != self.last_seq + 1 {
+                self.check_asked(&entry)?;
+                if entry.seq.0 != self.last_seq + 1 && !self.by_keys() {
                     return Err(format!("push {} comes after {}", entry.seq, self.last_seq));
                 }
                 self.last_seq = entry.seq.0;
@@ -316,6 +342,52 @@ impl Client {
             }
             (Phase::CatchingUp | Phase::Live, ServerMessage::Ack(ack)) => self.acked(&ack, generation, truth),
             (phase, other) => Err(format!("while {phase:?} comes {}", describe(&other))),
+        }
+    }
+
+    /// An `init` shows its place in the order: all of the stream that was heard before, nothing that comes after.
+    fn init(
+        &mut self,
+        key: &StreamKey,
+        data: &[(RoomSeq, Value)],
+        generation: usize,
+        truth: &Truth,
+    ) -> Result<(), String> {
+        for (seq, value) in data {
+            let entry = Entry { key: key.clone(), seq: *seq, value: value.clone() };
+            truth.check_seen(generation, &Fact::seen(&entry))?;
+        }
+        let last = data.last().map_or(0, |(seq, _)| seq.0);
+        let heard = self.asked.get(key.as_str()).copied().unwrap_or_default();
+        if last < heard {
+            return Err(format!("an init ends at {last}, but {heard} was heard before"));
+        }
+        if last > self.last_seq && !self.by_keys() {
+            return Err(format!(
+                "an init ends at {last}, but the last number before it was {}",
+                self.last_seq
+            ));
+        }
+        self.asked.insert(key.as_str().into(), last);
+        Ok(())
+    }
+
+    /// With delivery by keys no push of a stream precedes its `init`, and with any none that the `init` had follows.
+    fn check_asked(&mut self, entry: &Entry) -> Result<(), String> {
+        let by_keys = self.by_keys();
+        let fact = Fact::seen(entry);
+        match self.asked.get_mut(entry.key.as_str()) {
+            Some(last) if entry.seq.0 <= *last => Err(format!("{fact:?} comes after an init up to {last}")),
+            None if by_keys => Err(format!("{fact:?} comes without having been asked for")),
+            Some(last) => {
+                *last = entry.seq.0;
+                Ok(())
+            }
+            None => {
+                let kept = LOGS.iter().chain(&REGISTERS).any(|kept| *kept == entry.key.as_str());
+                self.asked.extend(kept.then(|| (entry.key.as_str().to_owned(), entry.seq.0)));
+                Ok(())
+            }
         }
     }
 

@@ -202,8 +202,8 @@ impl World {
         match event {
             Event::Tick(client) => self.tick(client),
             Event::Arrive(connection) => self.arrive(connection),
-            Event::ToServer(connection, frame) => self.to_server(connection, &frame),
-            Event::ToClient(connection, frame) => self.to_client(connection, &frame)?,
+            Event::ToServer(connection, frame) => self.server_receives(connection, &frame),
+            Event::ToClient(connection, frame) => self.client_receives(connection, &frame)?,
             Event::ServerLearnsEnd(connection) => {
                 if self.network.end_at_server(connection) {
                     self.server.end(connection, self.now_ms, &mut self.chance);
@@ -261,6 +261,11 @@ impl World {
             self.pushes_left -= 1;
             let line = self.clients[number].make_push(&mut self.chance);
             self.trace(format_args!("client {number} {line}"));
+        }
+        if self.chaotic()
+            && let Some((connection, frame)) = self.clients[number].ask(&mut self.chance)
+        {
+            self.send_to_server(connection, frame);
         }
         self.send_outbox(number);
         if self.chaotic() || !self.clients[number].at_rest() {
@@ -329,7 +334,7 @@ impl World {
         }
     }
 
-    fn to_server(&mut self, connection: ConnectionId, frame: &[u8]) {
+    fn server_receives(&mut self, connection: ConnectionId, frame: &[u8]) {
         if !self.network.open_at_server(connection) || !self.server.running() {
             return;
         }
@@ -338,7 +343,7 @@ impl World {
         self.after_server();
     }
 
-    fn to_client(&mut self, connection: ConnectionId, frame: &[u8]) -> Result<(), String> {
+    fn client_receives(&mut self, connection: ConnectionId, frame: &[u8]) -> Result<(), String> {
         if !self.network.open_at_client(connection) {
             return Ok(());
         }
@@ -404,6 +409,8 @@ impl World {
         if !self.server.running() {
             return;
         }
+        // Backups of a running server are the question then, and those of a stopped one would hide it.
+        let live_backups = self.settings.fault == Some(Fault::BackupInsideReservation);
         let (kind, down) = match self.chance.below(100) {
             0..35 => {
                 let open = self.network.open_connections();
@@ -413,7 +420,7 @@ impl World {
                 }
                 ("cut", false)
             }
-            35..50 if self.settings.fault == Some(Fault::BackupInsideReservation) => {
+            35..60 if live_backups => {
                 self.server.back_up();
                 self.truth.backed_up();
                 ("live backup", false)
@@ -423,19 +430,19 @@ impl World {
                 self.release(items, true);
                 ("evict", false)
             }
-            50..75 => {
+            50..75 if !live_backups => {
                 let facts = self.server.crash(&mut self.chance);
                 self.truth.durable(&facts);
                 ("crash", true)
             }
-            75..90 => {
+            75..90 if !live_backups => {
                 let items = self.server.stop(self.now_ms);
                 self.release(items, true);
                 self.server.back_up();
                 self.truth.backed_up();
                 ("restart", true)
             }
-            90..94 => {
+            90..94 if !live_backups => {
                 self.server.crash(&mut self.chance);
                 self.server.wipe();
                 self.truth.wiped();

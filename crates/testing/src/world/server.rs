@@ -67,11 +67,10 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(fault: Option<Fault>, chance: &mut Chance) -> Self {
-        // Small, so that a short run reaches every one of them. A page is never smaller than the room has keys:
-        // see `tests/known_faults.rs`.
+        // Small, so that a short run reaches every one of them.
         let limits = Limits {
             reserved_numbers: *chance.pick(&[1, 3, 12, 4_096]),
-            page_entries_max: chance.between(8, 16),
+            page_entries_max: chance.between(1, 16),
             ..Limits::default()
         };
         let reap = chance.happens(500);
@@ -378,6 +377,14 @@ impl Process {
                     None => Phase::Live,
                 };
                 self.set_phase(connection, phase);
+            }
+            Reply::ReadStream(read) => {
+                self.take_changes(now_ms);
+                if let Some(peer) = self.peers.get_mut(&connection) {
+                    peer.session.subscribe(&read.key);
+                }
+                let init = ServerMessage::Init { data: self.latest.read_stream(&read), key: read.key };
+                self.waiting.push(Item::Send(connection, init));
             }
             other => panic!("the clients of this world ask for nothing that answers {other:?}"),
         }
