@@ -138,7 +138,9 @@ impl Ring {
         let mut inner = self.inner.write();
         while let Some(front) = inner.events.front() {
             let dispensable = inner.events.len() > bounds.messages_min || inner.bytes > bounds.bytes_min;
-            if !(inner.bytes > bounds.bytes_max || (dispensable && inner.base < slowest)) {
+            // The newest stays however large it is: nobody is slow who has not had a chance to take it.
+            let excessive = inner.bytes > bounds.bytes_max && inner.events.len() > 1;
+            if !(excessive || (dispensable && inner.base < slowest)) {
                 break;
             }
             let weight = weight(front);
