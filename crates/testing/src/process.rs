@@ -206,10 +206,15 @@ impl ServerProcess {
         }
     }
 
+    /// Sends it a signal: `TERM`, `KILL`.
+    pub fn signal(&self, name: &str) {
+        let done = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        assert!(done.expect("kill is there").success());
+    }
+
     /// Asks it to stop, as an init system does.
     pub fn terminate(&self) {
-        let done = Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status();
-        assert!(done.expect("kill is there").success());
+        self.signal("TERM");
     }
 
     /// Asks it to stop and waits.
@@ -345,6 +350,15 @@ fn capture(child: &mut Child, into: Arc<Mutex<Vec<u8>>>) {
             into.lock().unwrap().extend_from_slice(&buffer[..count]);
         }
     });
+}
+
+/// Runs another command of the program under test to its end.
+pub fn run_program(arguments: &[&str]) -> std::process::Output {
+    let mut command = Command::new(program());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_seabags(name)) {
+        command.env_remove(name);
+    }
+    command.args(arguments).stdin(Stdio::null()).output().expect("the program runs")
 }
 
 /// The program under test: `SEABAG_BINARY`, or the one that cargo puts beside the tests, built if it is missing.
