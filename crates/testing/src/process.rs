@@ -70,6 +70,7 @@ impl Setup {
             address: nowhere.clone(),
             admin_address: nowhere,
             child: None,
+            last_end: None,
             stderr: Arc::default(),
         };
         server.launch().await.unwrap_or_else(|end| panic!("it did not start: {end}\n{}", server.stderr()));
@@ -86,6 +87,7 @@ pub struct ServerProcess {
     address: String,
     admin_address: String,
     child: Option<Child>,
+    last_end: Option<ExitStatus>,
     stderr: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -191,7 +193,16 @@ impl ServerProcess {
     pub fn ended(&mut self) -> Option<ExitStatus> {
         let status = self.child.as_mut()?.try_wait().expect("its own child")?;
         self.child = None;
+        self.last_end = Some(status);
         Some(status)
+    }
+
+    /// How its last run ended; `None` while it runs.
+    pub fn ended_with(&mut self) -> Option<ExitStatus> {
+        match self.child {
+            Some(_) => self.ended(),
+            None => self.last_end,
+        }
     }
 
     /// Waits for the process's end.
