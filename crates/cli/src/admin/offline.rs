@@ -30,7 +30,7 @@ pub(crate) struct Restore {
 /// Read all the data of a stopped server and report what is wrong.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It repairs nothing. Exit code 0: nothing was found. 1: something was, or the data cannot be opened; each finding is a
+It repairs nothing. Exit code 0: nothing was found. 1: something was, or the data cannot be opened; each finding is a \
 line of standard output. At most a thousand are listed.
 
 Example:
