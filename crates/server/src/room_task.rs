@@ -172,7 +172,9 @@ async fn run(
     };
     mailbox.close();
     registry.forget_closed(hash);
-    while let Ok(mail) = mailbox.try_recv() {
+    // Not `try_recv`: a sender that has its place already may not have put its mail there yet. Lost mail would
+    // leave who joins waiting for ever.
+    while let Some(mail) = mailbox.recv().await {
         mail.refuse(refusal.clone());
     }
 }
