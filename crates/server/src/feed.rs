@@ -339,8 +339,8 @@ impl Feed {
     async fn take_before_live(&mut self, position: u64, due: Due, out: &mut Vec<Outgoing>) {
         match due.reply {
             Reply::Joined(joined) => self.joined(position, joined, out).await,
-            Reply::ReadRoom { ref read, ref epoch, .. } if matches!(self.mode, Mode::CatchingUp(after) if after == read.after) =>
-            {
+            // Its own page, and not one that the peer asked for from the same number.
+            Reply::ReadRoom { ref read, ref epoch, .. } if due.held.is_none() => {
                 let (head, epoch) = (read.head, epoch.clone());
                 match self.reader.read_room(&due).await {
                     Err(refusal) => self.shared.end(refusal),
