@@ -224,7 +224,7 @@ impl Connection {
             return ControlFlow::Break(());
         };
         let Some(server) = self.app.hold(bytes).await else { return ControlFlow::Break(()) };
-        let held = Some(Held { _connection: Some(connection), _server: server });
+        let held = Some(Held { _connection: Some(connection), server: Some(server) });
         self.app.metrics.received.inc();
         let received = match &frame {
             Message::Text(text) => self.session.lock().receive_text(text, now_ms()),
