@@ -26,10 +26,21 @@ use crate::status::{store_refusal, unavailable};
 /// Most commands that are applied before the commits that are done get their turn.
 const WAVE_COMMANDS_MAX: usize = 512;
 
-/// A command's share of the bounds on what may wait. Dropped when the command is answered.
+/// A command's share of the bounds on what may wait.
 pub(crate) struct Held {
+    /// Given back when the answer is taken: bounds what waits for a peer that does not read.
     pub(crate) _connection: Option<OwnedSemaphorePermit>,
-    pub(crate) _server: OwnedSemaphorePermit,
+    /// Given back when the command has been done: bounds what waits for the disk.
+    pub(crate) server: Option<OwnedSemaphorePermit>,
+}
+
+impl Held {
+    /// The command is done and its answer due. A peer that does not take it must not keep the server's share, or
+    /// a few such peers would stop everybody's sockets.
+    fn done(mut self) -> Self {
+        self.server = None;
+        self
+    }
 }
 
 /// What an HTTP request gets back: its answers, in order.
@@ -172,7 +183,9 @@ async fn run(
     };
     mailbox.close();
     registry.forget_closed(hash);
-    while let Ok(mail) = mailbox.try_recv() {
+    // Not `try_recv`: a sender that has its place already may not have put its mail there yet. Lost mail would
+    // leave who joins waiting for ever.
+    while let Some(mail) = mailbox.recv().await {
         mail.refuse(refusal.clone());
     }
 }
@@ -437,7 +450,7 @@ impl RoomTask {
         let mut events = false;
         let mut deliveries = 0;
         for (origin, effects, held) in wave.sent {
-            let mut held = held;
+            let mut held = held.map(Held::done);
             let mut answers = Vec::new();
             for effect in effects {
                 match effect {
