@@ -199,7 +199,7 @@ impl Feed {
             let session = session.lock();
             (session.join(), session.options().client.clone())
         };
-        room.send(Mail::Join { feed: Arc::clone(&shared), command, client }).await?;
+        room.send(Mail::Join { feed: Arc::clone(&shared), command: Box::new(command), client }).await?;
         let feed = Self {
             room,
             shared,
@@ -401,7 +401,7 @@ impl Feed {
     }
 
     async fn ask(&mut self, command: Command) {
-        let mail = Mail::Command { feed: Arc::clone(&self.shared), command, held: None };
+        let mail = Mail::Command { feed: Arc::clone(&self.shared), command: Box::new(command), held: None };
         if let Err(refusal) = self.room.send(mail).await {
             self.shared.end(refusal);
         }

@@ -46,21 +46,21 @@ impl Held {
 /// What an HTTP request gets back: its answers, in order.
 pub(crate) type Answers = Result<Vec<Due>, Refusal>;
 
-/// What reaches a room.
+/// What reaches a room. Small, for a mailbox holds room for 32 at once even when it is empty.
 pub(crate) enum Mail {
     /// A reader joins.
     Join {
         feed: Arc<FeedShared>,
-        command: Command,
+        command: Box<Command>,
         /// Its outbox: a second reader with the same one displaces the first.
         client: Option<ClientId>,
     },
     /// A reader says something.
-    Command { feed: Arc<FeedShared>, command: Command, held: Option<Held> },
+    Command { feed: Arc<FeedShared>, command: Box<Command>, held: Option<Held> },
     /// A reader is to end with this refusal, behind the answers that are due to it.
     Hang { feed: Arc<FeedShared>, refusal: Refusal },
     /// One command that is answered once (HTTP).
-    Ask { command: Command, held: Option<Held>, answer: oneshot::Sender<Answers> },
+    Ask { command: Box<Command>, held: Option<Held>, answer: oneshot::Sender<Answers> },
     /// What the room is now.
     Look { answer: oneshot::Sender<Result<Look, Refusal>> },
     /// The room is in use, though nothing is written: its time to live starts anew.
@@ -320,16 +320,16 @@ impl RoomTask {
             match mail {
                 Mail::Join { feed, command, client } => {
                     self.admit(&feed, client);
-                    self.apply(&mut wave, Origin::Feed(feed), command, None).await?;
+                    self.apply(&mut wave, Origin::Feed(feed), *command, None).await?;
                 }
                 Mail::Command { feed, command, held } => {
-                    self.apply(&mut wave, Origin::Feed(feed), command, held).await?;
+                    self.apply(&mut wave, Origin::Feed(feed), *command, held).await?;
                 }
                 Mail::Hang { feed, refusal } => {
                     wave.sent.push((Origin::Hang(feed, refusal), Vec::new(), None))
                 }
                 Mail::Ask { command, held, answer } => {
-                    self.apply(&mut wave, Origin::Answer(answer), command, held).await?;
+                    self.apply(&mut wave, Origin::Answer(answer), *command, held).await?;
                 }
                 Mail::Look { answer } => wave.sent.push((Origin::Look(answer, self.look()), Vec::new(), None)),
                 Mail::Touch => self.room.touch(),

@@ -252,7 +252,7 @@ impl Connection {
             share.merge(more);
         }
         let held = Some(Held { _connection: Some(share), server: Some(server) });
-        let mail = Mail::Command { feed: Arc::clone(&self.feed), command, held };
+        let mail = Mail::Command { feed: Arc::clone(&self.feed), command: Box::new(command), held };
         match self.room.send(mail).await {
             Ok(()) => ControlFlow::Continue(()),
             Err(refusal) => {
