@@ -77,6 +77,8 @@ limits! {
     lineage_epochs_max = 64;
     /// Most wills of one connection.
     wills_max = 8;
+    /// Most bytes of the keys that one connection asked to hear, each counted with 64 more.
+    subscribed_bytes_max = 4 * 1024 * 1024;
     /// Most entries or keys in one page.
     page_entries_max = 1_000;
     /// About the most bytes of values in one page.
