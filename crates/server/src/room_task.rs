@@ -322,6 +322,9 @@ impl RoomTask {
                     self.admit(&feed, client);
                     self.apply(&mut wave, Origin::Feed(feed), command, None).await?;
                 }
+                // A reader that was sent away is not heard any more: its last words, or whoever took over its
+                // outbox, may have been here already.
+                Mail::Command { feed, .. } if feed.has_ended() => {}
                 Mail::Command { feed, command, held } => {
                     self.apply(&mut wave, Origin::Feed(feed), command, held).await?;
                 }
@@ -494,9 +497,10 @@ impl RoomTask {
 
     /// Wakes idle readers, and ends those who are too far behind.
     fn fan_out(&self) {
-        let slowest = self.feeds.iter().map(|(feed, _)| feed.position()).min().unwrap_or(u64::MAX);
+        let here = || self.feeds.iter().map(|(feed, _)| feed).filter(|feed| !feed.is_gone());
+        let slowest = here().map(|feed| feed.position()).min().unwrap_or(u64::MAX);
         let base = self.ring.trim(slowest, self.bounds);
-        for (feed, _) in &self.feeds {
+        for feed in here() {
             if feed.position() < base {
                 feed.end(slow_reader());
             }

@@ -160,12 +160,12 @@ async fn converse(
     };
     let (mut sink, stream) = socket.split();
     let reader = async {
-        let ended = read_frames(&connection, stream).await;
-        if let ControlFlow::Break(stream) = ended {
-            // The peer is told why; meanwhile its bytes are read and dropped, or the close frame would be lost.
-            drain(stream).await;
+        match read_frames(&connection, stream).await {
+            ControlFlow::Continue(()) => connection.reader_done.notify_one(),
+            // The feed ends, with the reason, when what came before is durable, however long that takes. Meanwhile
+            // the peer's bytes are read and dropped, or the close frame would be lost.
+            ControlFlow::Break(stream) => drain(stream).await,
         }
-        connection.reader_done.notify_one();
     };
     tokio::pin!(reader);
     let mut reading = true;
@@ -185,13 +185,18 @@ async fn converse(
             // What the peer had sent before it left is applied all the same, and before its last words.
             if reading {
                 let patience = Duration::from_millis(connection.app.limits.write_stall_ms);
-                let _ = timeout(patience, &mut reader).await;
+                tokio::select! {
+                    _ = timeout(patience, &mut reader) => {}
+                    () = discard(&mut feed) => {}
+                }
             }
             drop(feed);
             // Answers the peer's close frame, if it sent one.
             let _ = timeout(CLOSE_PATIENCE, sink.close()).await;
         }
         Ended::With(refusal) => {
+            // Nothing that the peer says from here on is done: its last words are the last.
+            connection.feed.end(refusal.clone());
             drop(feed);
             connection.app.metrics.ended(refusal.code);
             if timeout(CLOSE_PATIENCE, say_why(&mut sink, refusal, encoding)).await.is_ok() && reading {
@@ -223,6 +228,9 @@ impl Connection {
 
     /// Puts a frame's command into the room's mailbox, waiting for its place.
     async fn submit(&self, frame: Message) -> ControlFlow<()> {
+        if self.feed.has_ended() {
+            return ControlFlow::Break(());
+        }
         let bytes = frame_bytes(&frame);
         let weight = command_weight(bytes, &self.app.limits);
         let Ok(mut share) = Arc::clone(&self.inflight).acquire_many_owned(weight).await else {
@@ -358,6 +366,16 @@ async fn on_end(
     };
     connection.hang(refusal).await;
     ControlFlow::Break(stream)
+}
+
+/// Takes answers and broadcasts for a peer that has gone, so that what it had sent before gets its turn.
+async fn discard(feed: &mut Feed) {
+    let mut batch = Vec::new();
+    while !batch.iter().any(|outgoing| matches!(outgoing, Outgoing::End(_))) {
+        batch.clear();
+        feed.ready().await;
+        feed.take(&mut batch).await;
+    }
 }
 
 async fn drain(mut stream: SplitStream<WebSocket>) {
