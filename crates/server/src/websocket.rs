@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
@@ -41,6 +41,9 @@ const OVERSIZE_READ_FACTOR: u64 = 4;
 const HELD_FRAMES_MAX: usize = 64;
 /// Bytes of such frames.
 const HELD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that a peer must take within `write_stall_ms`: more at once have as much more time. One that takes nothing
+/// at all is cut by its socket.
+const STALL_BYTES: u32 = 64 * 1024;
 /// How long a peer has to take what is left and the close frame.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 /// What a command counts in addition that is answered by a page: the page is made at the command's place and
@@ -130,6 +133,8 @@ struct Connection {
     inflight: Arc<Semaphore>,
     /// When the peer last gave a sign of life, milliseconds since `started`.
     heard_ms: AtomicU64,
+    /// Its socket is not read just now, so that it cannot give one.
+    deaf: AtomicBool,
     started: Instant,
     /// The reader has ended: the writer sends what is due and closes.
     reader_done: Notify,
@@ -154,6 +159,7 @@ async fn converse(
         encoding,
         inflight: Arc::new(Semaphore::new(inflight)),
         heard_ms: AtomicU64::new(0),
+        deaf: AtomicBool::new(false),
         started: Instant::now(),
         reader_done: Notify::new(),
         app,
@@ -214,9 +220,10 @@ impl Connection {
         self.heard_ms.store(passed, Ordering::Relaxed);
     }
 
-    fn silent_until(&self) -> Instant {
+    fn is_silent(&self) -> bool {
         let heard = Duration::from_millis(self.heard_ms.load(Ordering::Relaxed));
-        self.started + heard + Duration::from_millis(self.app.limits.silent_peer_ms)
+        let silent = self.started.elapsed().saturating_sub(heard);
+        silent > Duration::from_millis(self.app.limits.silent_peer_ms) && !self.deaf.load(Ordering::Relaxed)
     }
 
     /// Ends the connection behind the answers that are still due.
@@ -303,6 +310,7 @@ async fn read_frames(
         tokio::pin!(submit);
         loop {
             let room_ahead = held.len() < HELD_FRAMES_MAX && held_bytes < HELD_BYTES_MAX;
+            connection.deaf.store(!room_ahead, Ordering::Relaxed);
             tokio::select! {
                 biased;
                 submitted = &mut submit => {
@@ -311,6 +319,7 @@ async fn read_frames(
                     }
                     // While it waited for us, a peer cannot have been silent.
                     connection.hear();
+                    connection.deaf.store(false, Ordering::Relaxed);
                     break;
                 }
                 read = stream.next(), if room_ahead && over.is_none() => {
@@ -421,7 +430,7 @@ async fn write_until_end(
         tokio::select! {
             biased;
             waited = timeout_at(ping_at, feed.ready()) => if waited.is_err() {
-                if Instant::now() > connection.silent_until() {
+                if connection.is_silent() {
                     return Ended::With(Refusal::new(Code::SilentPeer, "no sign of life; connect again"));
                 }
                 ping_at = Instant::now() + ping_interval;
@@ -468,7 +477,9 @@ async fn write(
     if frames.is_empty() {
         return None;
     }
-    let patience = Duration::from_millis(connection.app.limits.write_stall_ms);
+    let bytes: usize = frames.iter().map(frame_bytes).sum();
+    let shares = u32::try_from(bytes).unwrap_or(u32::MAX) / STALL_BYTES + 1;
+    let patience = Duration::from_millis(connection.app.limits.write_stall_ms).saturating_mul(shares);
     let write = async {
         for frame in frames {
             sink.feed(frame).await?;
