@@ -51,7 +51,7 @@ enum Answer {
 pub(crate) struct FeedShared {
     /// Answers and the ring positions before which they go, ascending.
     due: Mutex<VecDeque<(u64, Box<Answer>)>>,
-    /// The reader's position in the ring; `u64::MAX` while it is catching up and holds no queue.
+    /// The reader's position in the ring; `u64::MAX` before it joins and while it is catching up: it holds no queue.
     position: AtomicU64,
     waker: AtomicWaker,
     /// Why the feed ends, once it does.
@@ -88,6 +88,11 @@ impl FeedShared {
     pub(crate) fn end_after(&self, position: u64, refusal: Refusal) {
         self.due.lock().push_back((position, Box::new(Answer::End(refusal))));
         self.waker.wake();
+    }
+
+    /// Keeps the ring's events from `position` on for a reader that goes live there, though it has yet to come to it.
+    pub(crate) fn hold(&self, position: u64) {
+        self.position.store(position, Ordering::Release);
     }
 
     pub(crate) fn wake(&self) {
@@ -303,7 +308,7 @@ impl Feed {
                 None => break,
             }
         }
-        self.shared.position.store(self.position, Ordering::Release);
+        self.shared.hold(self.position);
         if !self.changed.is_empty() {
             Box::pin(self.read_changed_streams()).await;
         }
@@ -392,7 +397,7 @@ impl Feed {
     fn go_live(&mut self, position: u64) {
         self.mode = Mode::Live;
         self.position = position;
-        self.shared.position.store(position, Ordering::Release);
+        self.shared.hold(position);
     }
 
     async fn ask_page(&mut self, after: RoomSeq) {

@@ -19,7 +19,7 @@ use crate::chance::random;
 use crate::feed::Due;
 use crate::listen::Place;
 use crate::read::Reader;
-use crate::room_task::Held;
+use crate::room_task::{Held, Removal};
 use crate::status::{respond, respond_with, unavailable};
 use crate::urls::socket_origin;
 
@@ -88,11 +88,7 @@ pub(crate) async fn delete_room(State(app): State<App>, Path(id): Path<String>) 
         if address.access() == Access::ReadOnly {
             return Err(Refusal::new(Code::ReadOnly, "this id may read and not delete"));
         }
-        if app.registry.look(address.hash()).await?.closed {
-            return Err(Refusal::new(Code::Closed, "a closed room is kept for members who come late"));
-        }
-        let reason = Refusal::new(Code::RoomDeleted, "the room was deleted");
-        app.registry.remove(address.hash(), &reason).await
+        app.registry.remove(address.hash(), Removal::ByHolder).await
     };
     match delete.await {
         Ok(_) => StatusCode::NO_CONTENT.into_response(),
