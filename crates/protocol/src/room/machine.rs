@@ -22,6 +22,9 @@ use crate::limits::Limits;
 /// Appended rows that a room remembers the sizes of, so that a compact near the head needs no read.
 const RECENT_ROWS_MAX: usize = 1_024;
 
+/// Numbers of streams that are left over: a list of pushes may use several for one new key, by trimming it away.
+const KEY_NUMBERS_SPARE: u32 = 1 << 20;
+
 /// A room that leaves memory after a longer use than this without a write notes when it was last used.
 const TOUCH_AFTER_MS: u64 = 60_000;
 
@@ -263,6 +266,10 @@ impl Room {
     /// come from a state that holds everything applied so far.
     pub fn survey_for(&self, push: &Push) -> Option<SurveyRange> {
         let Action::Compact { seq } = push.action else { return None };
+        if self.record.closed {
+            // It will be refused, so nothing is to be read for it.
+            return None;
+        }
         let record = self.keys.get(&push.key)?;
         let in_the_middle = seq > record.floor && record.first <= seq && seq < record.last;
         (in_the_middle && seq.next() < self.recent_from).then_some(SurveyRange {
@@ -485,7 +492,10 @@ impl Room {
             }
         }
         if known.is_none() && !tally.new_keys.contains(&push.key) {
-            if self.keys.len() as u64 + tally.new_keys.len() as u64 >= self.limits.room_keys_max {
+            // A stream's number is never used again, and they are not endless.
+            let used_up = self.record.next_key >= u32::MAX - KEY_NUMBERS_SPARE;
+            let most = self.limits.room_keys_max;
+            if used_up || self.keys.len() as u64 + tally.new_keys.len() as u64 >= most {
                 return Err(Refusal::new(Code::TooManyKeys, "the room has as many keys as it may"));
             }
             tally.new_keys.insert(push.key.clone());
