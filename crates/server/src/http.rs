@@ -52,8 +52,16 @@ pub(crate) async fn put_room(State(app): State<App>, Path(id): Path<String>, hea
     let create = async {
         check_creation_token(&app, &headers)?;
         let id = RoomId::parse(&id).ok_or_else(bad)?;
-        let created = app.create(&id).await?;
+        let created = app.create(&id).await;
         let address = RoomAddress::from(id);
+        let created = match created {
+            // A server that is full still has the rooms that it has.
+            Err(full) if full.code == Code::RoomFull => {
+                let look = app.registry.look(address.hash()).await.map_err(|_| full)?;
+                return Ok((StatusCode::OK, address, look.epoch));
+            }
+            created => created?,
+        };
         match created {
             Some(epoch) => Ok((StatusCode::CREATED, address, epoch)),
             None => {
