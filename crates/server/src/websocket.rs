@@ -43,7 +43,7 @@ const HELD_FRAMES_MAX: usize = 64;
 const HELD_BYTES_MAX: usize = 64 * 1024;
 /// Bytes that a peer must take within `write_stall_ms`: more at once have as much more time. One that takes nothing
 /// at all is cut by its socket.
-const STALL_BYTES: u32 = 64 * 1024;
+const STALL_BYTES: u32 = 512 * 1024;
 /// How long a peer has to take what is left and the close frame.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 /// What a command counts in addition that is answered by a page: the page is made at the command's place and
