@@ -196,3 +196,18 @@ fn nothing_is_read_for_a_compact_that_a_closed_room_refuses() {
     assert_eq!(room.survey_for(&compact), None);
     assert_eq!(refused(&apply(&mut room, compact)), Some(Code::Closed));
 }
+
+#[test]
+fn the_names_of_a_room_s_streams_are_bounded_in_bytes_and_trimming_makes_room() {
+    let (mut room, mut store) = room(Limits { room_key_bytes_max: 10, ..Limits::default() });
+    let code = |room: &mut Room, key: &str| refused(&apply(room, push(key, Action::Append)));
+    assert_eq!([code(&mut room, "12345"), code(&mut room, "67890")], [None, None]);
+    assert_eq!([code(&mut room, "x"), code(&mut room, "12345")], [Some(Code::TooManyKeys), None]);
+    let trim = Push { value: None, ..push("12345", Action::Compact { seq: room.head() }) };
+    assert_eq!(refused(&apply(&mut room, trim)), None);
+    assert_eq!([code(&mut room, "x"), code(&mut room, "12345")], [None, Some(Code::TooManyKeys)]);
+    store.commit(&room.take_changes(0));
+    let limits = Limits { room_key_bytes_max: 10, ..Limits::default() };
+    let mut again = Room::load(store.load(), &Epoch::parse("b").unwrap(), limits);
+    assert_eq!([code(&mut again, "yyyyy"), code(&mut again, "yyyy")], [Some(Code::TooManyKeys), None]);
+}
