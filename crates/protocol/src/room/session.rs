@@ -98,6 +98,10 @@ impl Options {
                 _ => {}
             }
         }
+        if access == Access::ReadOnly {
+            // Who may not write has no outbox: it shall neither displace a writer nor learn how far it is.
+            options.client = None;
+        }
         if options.since.is_some() && options.deliver == Deliver::Keys {
             return Err(Refusal::new(Code::BadParameter, "since needs deliver=all"));
         }
@@ -410,6 +414,14 @@ mod tests {
             (Dialect::Native, Deliver::All, Some("seabag.v1.cbor"))
         );
         assert_eq!(parse("", &[("deliver", "all")]).unwrap().deliver, Deliver::All);
+    }
+
+    #[test]
+    fn a_reader_has_no_outbox_to_take_over() {
+        let query = [("client", "0123456789abcdef")];
+        let parse = |access| Options::parse("seabag.v1", query, access).unwrap();
+        assert!(parse(Access::Write).client.is_some());
+        assert!(parse(Access::ReadOnly).client.is_none());
     }
 
     #[test]
