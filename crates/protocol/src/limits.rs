@@ -63,6 +63,8 @@ limits! {
     key_bytes_max = 8 * 1024;
     /// Most streams in a room.
     room_keys_max = 65_536;
+    /// Most bytes of the names of a room's streams: they are all in memory while the room is.
+    room_key_bytes_max = 64 * 1024 * 1024;
     /// Most retained entries in a room.
     room_entries_max = 4_000_000;
     /// Most bytes of retained values in a room.
@@ -77,6 +79,8 @@ limits! {
     lineage_epochs_max = 64;
     /// Most wills of one connection.
     wills_max = 8;
+    /// Most bytes of the keys that one connection asked to hear, each counted with 64 more.
+    subscribed_bytes_max = 4 * 1024 * 1024;
     /// Most entries or keys in one page.
     page_entries_max = 1_000;
     /// About the most bytes of values in one page.

@@ -59,7 +59,8 @@ fn cbor_values_become_json_as_the_vectors_say() {
         push.extend_from_slice(b"\xa4\x64type\x64push\x63key\x61k\x63seq\x01\x65value");
         push.extend_from_slice(&HEXLOWER.decode(text(&vector, "cbor").as_bytes()).unwrap());
         let message = ServerMessage::from_cbor(&push).unwrap();
-        let expected = format!("{{\"type\":\"push\",\"key\":\"k\",\"value\":{},\"seq\":1}}", text(&vector, "json"));
+        let expected =
+            format!("{{\"type\":\"push\",\"key\":\"k\",\"value\":{},\"seq\":1}}", text(&vector, "json"));
         assert_eq!(String::from_utf8(message.encode(Encoding::Json)).unwrap(), expected);
     }
 }

@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::http::bearer;
+use crate::room_task::Removal;
 use crate::settings::Secret;
 use crate::status::{respond, store_refusal, unavailable};
 
@@ -140,8 +141,7 @@ async fn get_room(State(admin): State<Admin>, Path(hash): Path<String>) -> Respo
 /// Deletes any room, closed ones too.
 async fn delete_room(State(admin): State<Admin>, Path(hash): Path<String>) -> Response {
     let Some(hash) = RoomHash::from_hex(&hash) else { return respond(&Refusal::unknown_room()) };
-    let reason = Refusal::new(Code::RoomDeleted, "the room was deleted");
-    match admin.app.registry.remove(hash, &reason).await {
+    match admin.app.registry.remove(hash, Removal::ByKeeper).await {
         Ok(true) => StatusCode::NO_CONTENT.into_response(),
         Ok(false) => respond(&Refusal::unknown_room()),
         Err(refusal) => respond(&refusal),

@@ -51,7 +51,7 @@ enum Answer {
 pub(crate) struct FeedShared {
     /// Answers and the ring positions before which they go, ascending.
     due: Mutex<VecDeque<(u64, Box<Answer>)>>,
-    /// The reader's position in the ring; `u64::MAX` while it is catching up and holds no queue.
+    /// The reader's position in the ring; `u64::MAX` before it joins and while it is catching up: it holds no queue.
     position: AtomicU64,
     waker: AtomicWaker,
     /// Why the feed ends, once it does.
@@ -88,6 +88,11 @@ impl FeedShared {
     pub(crate) fn end_after(&self, position: u64, refusal: Refusal) {
         self.due.lock().push_back((position, Box::new(Answer::End(refusal))));
         self.waker.wake();
+    }
+
+    /// Keeps the ring's events from `position` on for a reader that goes live there, though it has yet to come to it.
+    pub(crate) fn hold(&self, position: u64) {
+        self.position.store(position, Ordering::Release);
     }
 
     pub(crate) fn wake(&self) {
@@ -266,7 +271,9 @@ impl Feed {
             Mode::Joining | Mode::CatchingUp(_) => {
                 let front = self.shared.due.lock().pop_front();
                 match front.map(|(position, answer)| (position, *answer)) {
-                    Some((position, Answer::Due(due))) => Box::pin(self.take_before_live(position, due, out)).await,
+                    Some((position, Answer::Due(due))) => {
+                        Box::pin(self.take_before_live(position, due, out)).await
+                    }
                     Some((_, Answer::End(refusal))) => self.shared.end(refusal),
                     None => {}
                 }
@@ -275,7 +282,8 @@ impl Feed {
     }
 
     async fn take_live(&mut self, out: &mut Vec<Outgoing>) {
-        let Batch::Events(events, end) = self.ring().read(self.position, BATCH_EVENTS_MAX, BATCH_BYTES_MAX) else {
+        let Batch::Events(events, end) = self.ring().read(self.position, BATCH_EVENTS_MAX, BATCH_BYTES_MAX)
+        else {
             out.push(Outgoing::End(slow_reader()));
             return;
         };
@@ -303,7 +311,7 @@ impl Feed {
                 None => break,
             }
         }
-        self.shared.position.store(self.position, Ordering::Release);
+        self.shared.hold(self.position);
         if !self.changed.is_empty() {
             Box::pin(self.read_changed_streams()).await;
         }
@@ -392,7 +400,7 @@ impl Feed {
     fn go_live(&mut self, position: u64) {
         self.mode = Mode::Live;
         self.position = position;
-        self.shared.position.store(position, Ordering::Release);
+        self.shared.hold(position);
     }
 
     async fn ask_page(&mut self, after: RoomSeq) {
@@ -435,7 +443,8 @@ impl Feed {
             }
             Reply::ReadRoom { read, epoch, reset } => {
                 if let Some(reason) = reset {
-                    let reset = ServerMessage::Reset { reason: *reason, epoch: epoch.clone(), seq: read.head };
+                    let reset =
+                        ServerMessage::Reset { reason: *reason, epoch: epoch.clone(), seq: read.head };
                     out.push(Outgoing::Message(reset));
                 }
                 match self.reader.read_room(&due).await {

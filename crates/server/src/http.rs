@@ -19,7 +19,7 @@ use crate::chance::random;
 use crate::feed::Due;
 use crate::listen::Place;
 use crate::read::Reader;
-use crate::room_task::Held;
+use crate::room_task::{Held, Removal};
 use crate::status::{respond, respond_with, unavailable};
 use crate::urls::socket_origin;
 
@@ -52,8 +52,16 @@ pub(crate) async fn put_room(State(app): State<App>, Path(id): Path<String>, hea
     let create = async {
         check_creation_token(&app, &headers)?;
         let id = RoomId::parse(&id).ok_or_else(bad)?;
-        let created = app.create(&id).await?;
+        let created = app.create(&id).await;
         let address = RoomAddress::from(id);
+        let created = match created {
+            // A server that is full still has the rooms that it has.
+            Err(full) if full.code == Code::RoomFull => {
+                let look = app.registry.look(address.hash()).await.map_err(|_| full)?;
+                return Ok((StatusCode::OK, address, look.epoch));
+            }
+            created => created?,
+        };
         match created {
             Some(epoch) => Ok((StatusCode::CREATED, address, epoch)),
             None => {
@@ -88,11 +96,7 @@ pub(crate) async fn delete_room(State(app): State<App>, Path(id): Path<String>) 
         if address.access() == Access::ReadOnly {
             return Err(Refusal::new(Code::ReadOnly, "this id may read and not delete"));
         }
-        if app.registry.look(address.hash()).await?.closed {
-            return Err(Refusal::new(Code::Closed, "a closed room is kept for members who come late"));
-        }
-        let reason = Refusal::new(Code::RoomDeleted, "the room was deleted");
-        app.registry.remove(address.hash(), &reason).await
+        app.registry.remove(address.hash(), Removal::ByHolder).await
     };
     match delete.await {
         Ok(_) => StatusCode::NO_CONTENT.into_response(),

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use seabag_protocol::error::{Code, Refusal};
+use seabag_protocol::error::Code;
 use seabag_store::Lifetime;
 
 use crate::app::App;
 use crate::clock::now_ms;
+use crate::room_task::Removal;
 
 /// How often it looks.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -19,13 +20,12 @@ pub(crate) async fn sweep(app: App, lifetime: Lifetime) {
         let expired = app.store.expired(now_ms(), lifetime, ROOMS_AT_ONCE).await.unwrap_or_default();
         let more = expired.len() == ROOMS_AT_ONCE;
         for hash in expired {
-            // A room in memory is in use, or was a moment ago.
-            if app.registry.touch(hash).await {
-                continue;
-            }
-            let reason = Refusal::new(Code::RoomExpired, "the room was not used for its time to live");
-            if let Err(refusal) = app.registry.remove(hash, &reason).await {
-                tracing::warn!(%refusal, "an expired room could not be removed");
+            // Someone may use it since it was found, or have deleted it: the room itself decides.
+            match app.registry.remove(hash, Removal::Expiry(lifetime)).await {
+                Err(refusal) if refusal.code != Code::UnknownRoom => {
+                    tracing::warn!(%refusal, "an expired room could not be removed");
+                }
+                _ => {}
             }
         }
         tokio::time::sleep(if more { Duration::from_millis(10) } else { INTERVAL }).await;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use data_encoding::BASE64URL_NOPAD;
+use futures_util::future::join_all;
 use parking_lot::Mutex;
 use seabag_protocol::error::Refusal;
 use seabag_protocol::room::machine::Command;
@@ -14,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::chance::random;
 use crate::feed::Feed;
-use crate::room_task::{self, Answers, Held, Look, Mail, RoomHandle, Surroundings, left_memory};
+use crate::room_task::{self, Answers, Held, Look, Mail, Removal, RoomHandle, Surroundings, left_memory};
 use crate::status::unavailable;
 
 /// How often a request is sent again to a room that leaves memory at the same moment.
@@ -123,18 +124,9 @@ impl Registry {
         self.ask(hash, |answer| Mail::Ask { command: Box::new(command.clone()), held: held.take(), answer }).await
     }
 
-    /// Removes a room; its readers are told the reason. Whether there was one.
-    pub(crate) async fn remove(&self, hash: RoomHash, reason: &Refusal) -> Result<bool, Refusal> {
-        self.ask(hash, |answer| Mail::Remove { reason: reason.clone(), answer }).await
-    }
-
-    /// Lets the time to live of a room in memory start anew. Whether it is in memory.
-    pub(crate) async fn touch(&self, hash: RoomHash) -> bool {
-        let handle = self.inner.live.lock().rooms.get(&hash).cloned();
-        match handle {
-            Some(handle) => handle.send(Mail::Touch).await.is_ok(),
-            None => false,
-        }
+    /// Removes a room, if that is to be; its readers are told why. Whether it was removed.
+    pub(crate) async fn remove(&self, hash: RoomHash, removal: Removal) -> Result<bool, Refusal> {
+        self.ask(hash, |answer| Mail::Remove { removal, answer }).await
     }
 
     /// Whether a room is in memory.
@@ -172,12 +164,12 @@ impl Registry {
             live.stopped = Some(reason.clone());
             live.rooms.values().cloned().collect()
         };
-        for room in &rooms {
+        // All at once: one room that is stuck must not keep the others from saying goodbye.
+        let stop = rooms.iter().map(|room| async {
             // A room that has just left memory needs no stopping.
             let _ = room.send(Mail::Stop { reason: reason.clone() }).await;
-        }
-        for room in rooms {
             room.closed().await;
-        }
+        });
+        join_all(stop).await;
     }
 }

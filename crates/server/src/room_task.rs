@@ -2,16 +2,18 @@
 //! sends their effects when the commit is durable. Data flows one way: mailbox -> machine -> commit -> send.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use seabag_protocol::error::{Code, Refusal};
 use seabag_protocol::limits::Limits;
 use seabag_protocol::room::client_message::Push;
 use seabag_protocol::room::machine::{Command, Effect, Reply, Room};
 use seabag_protocol::room::name::{ClientId, Epoch, RoomHash, RoomSeq};
-use seabag_protocol::room::record::{Changes, Survey};
-use seabag_store::{Commit, Committed, Receipt, RoomNumber, Snapshot, Store, StoreError};
+use seabag_protocol::room::record::{Changes, RoomRecord, Survey};
+use seabag_store::{Commit, Committed, Lifetime, Receipt, RoomNumber, Snapshot, Store, StoreError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -63,10 +65,8 @@ pub(crate) enum Mail {
     Ask { command: Box<Command>, held: Option<Held>, answer: oneshot::Sender<Answers> },
     /// What the room is now.
     Look { answer: oneshot::Sender<Result<Look, Refusal>> },
-    /// The room is in use, though nothing is written: its time to live starts anew.
-    Touch,
-    /// The room is to be removed from the store, and its readers told why.
-    Remove { reason: Refusal, answer: oneshot::Sender<Result<bool, Refusal>> },
+    /// The room is to be removed from the store, and its readers told why. Whether it was.
+    Remove { removal: Removal, answer: oneshot::Sender<Result<bool, Refusal>> },
     /// The server stops: its readers are told, what was applied is committed, the room leaves memory.
     Stop { reason: Refusal },
 }
@@ -80,7 +80,28 @@ impl Mail {
             Self::Ask { answer, .. } => drop(answer.send(Err(refusal))),
             Self::Look { answer } => drop(answer.send(Err(refusal))),
             Self::Remove { answer, .. } => drop(answer.send(Err(refusal))),
-            Self::Touch | Self::Stop { .. } => {}
+            Self::Stop { .. } => {}
+        }
+    }
+}
+
+/// Why a room is to be removed. The room itself decides whether that still holds, at the removal's place in its order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Removal {
+    /// Its holder wants that: not of a closed room.
+    ByHolder,
+    /// The server's keeper wants that.
+    ByKeeper,
+    /// Its time may be up, if nobody has used it since: else its time starts anew.
+    Expiry(Lifetime),
+}
+
+impl Removal {
+    /// What its readers are told.
+    fn reason(self) -> Refusal {
+        match self {
+            Self::ByHolder | Self::ByKeeper => Refusal::new(Code::RoomDeleted, "the room was deleted"),
+            Self::Expiry(_) => Refusal::new(Code::RoomExpired, "the room was not used for its time to live"),
         }
     }
 }
@@ -166,10 +187,17 @@ async fn run(
         Ok(Some((number, stored))) => match registry.epoch_of(&stored.record) {
             Ok(epoch) => {
                 surroundings.metrics.rooms_loaded.inc();
+                let touched_ms = stored.record.touched_ms;
                 let room = Room::load(stored, &epoch, Arc::clone(&surroundings.limits));
                 let metrics = Arc::clone(&surroundings.metrics);
-                let mut task = RoomTask::new(hash, number, room, registry.clone(), surroundings, ring, left);
-                let refusal = task.live(&mut mailbox).await;
+                let mut task =
+                    RoomTask::new(hash, number, room, touched_ms, registry.clone(), surroundings, ring, left);
+                let lived = AssertUnwindSafe(task.live(&mut mailbox)).catch_unwind().await;
+                let refusal = lived.unwrap_or_else(|_| {
+                    tracing::error!("a room's task has panicked");
+                    unavailable("the room has failed")
+                });
+                task.end(&refusal).await;
                 metrics.rooms_loaded.dec();
                 refusal
             }
@@ -231,13 +259,19 @@ struct RoomTask {
     inbox: VecDeque<Mail>,
     pending: VecDeque<Pending>,
     bounds: RingBounds,
+    /// When the room was last used before it was loaded.
+    found_touched_ms: u64,
+    /// It has been used since.
+    used: bool,
 }
 
 impl RoomTask {
+    #[allow(clippy::too_many_arguments, reason = "the parts of a room, each named once, by one caller")]
     fn new(
         hash: RoomHash,
         number: RoomNumber,
         room: Room,
+        found_touched_ms: u64,
         registry: Registry,
         surroundings: Surroundings,
         ring: Arc<Ring>,
@@ -250,17 +284,38 @@ impl RoomTask {
             bytes_max: size(surroundings.limits.ring_bytes_max),
         };
         let (feeds, inbox, pending) = Default::default();
-        Self { hash, number, room, registry, surroundings, ring, left, feeds, inbox, pending, bounds }
+        Self {
+            hash,
+            number,
+            room,
+            registry,
+            surroundings,
+            ring,
+            left,
+            feeds,
+            inbox,
+            pending,
+            bounds,
+            found_touched_ms,
+            used: false,
+        }
     }
 
     /// Lives until the room is idle, removed, or its storage fails. What mail that comes too late is told.
     async fn live(&mut self, mailbox: &mut mpsc::Receiver<Mail>) -> Refusal {
-        let refusal = self.serve(mailbox).await.unwrap_or_else(|error| store_refusal(&error));
-        self.end_feeds(&refusal);
+        self.serve(mailbox).await.unwrap_or_else(|error| store_refusal(&error))
+    }
+
+    /// Tells everybody that the room is over, also after a panic, and waits for its commits: whoever loads the room
+    /// next must find them.
+    async fn end(&mut self, refusal: &Refusal) {
+        self.end_feeds(refusal);
         for mail in self.inbox.drain(..) {
             mail.refuse(refusal.clone());
         }
-        refusal
+        for receipt in self.pending.drain(..).filter_map(|pending| pending.receipt) {
+            let _ = receipt.await;
+        }
     }
 
     async fn serve(&mut self, mailbox: &mut mpsc::Receiver<Mail>) -> Result<Refusal, StoreError> {
@@ -317,11 +372,15 @@ impl RoomTask {
     async fn take(&mut self) -> Result<Option<Refusal>, StoreError> {
         let mut wave = Wave::default();
         while let Some(mail) = self.inbox.pop_front() {
+            self.used |= !matches!(mail, Mail::Remove { .. } | Mail::Stop { .. });
             match mail {
                 Mail::Join { feed, command, client } => {
                     self.admit(&feed, client);
                     self.apply(&mut wave, Origin::Feed(feed), *command, None).await?;
                 }
+                // A reader that was sent away is not heard any more: its last words, or whoever took over its
+                // outbox, may have been here already.
+                Mail::Command { feed, .. } if feed.has_ended() => {}
                 Mail::Command { feed, command, held } => {
                     self.apply(&mut wave, Origin::Feed(feed), *command, held).await?;
                 }
@@ -331,14 +390,26 @@ impl RoomTask {
                 Mail::Ask { command, held, answer } => {
                     self.apply(&mut wave, Origin::Answer(answer), *command, held).await?;
                 }
-                Mail::Look { answer } => wave.sent.push((Origin::Look(answer, self.look()), Vec::new(), None)),
-                Mail::Touch => self.room.touch(),
-                Mail::Remove { reason, answer } => {
+                Mail::Look { answer } => {
+                    wave.sent.push((Origin::Look(answer, self.look()), Vec::new(), None))
+                }
+                Mail::Remove { removal, answer } => {
+                    if let Some(kept) = self.keeps(removal) {
+                        drop(answer.send(kept));
+                        continue;
+                    }
                     self.submit(std::mem::take(&mut wave)).await?;
                     self.release_all().await?;
-                    let removed = self.surroundings.store.remove(self.hash).await;
-                    drop(answer.send(removed.map_err(|error| store_refusal(&error))));
-                    return Ok(Some(reason));
+                    let removed = self
+                        .surroundings
+                        .store
+                        .remove(self.hash)
+                        .await
+                        .map_err(|error| store_refusal(&error));
+                    // Whose room could not be removed is not told that it was.
+                    let end = removed.as_ref().err().cloned().unwrap_or_else(|| removal.reason());
+                    drop(answer.send(removed));
+                    return Ok(Some(end));
                 }
                 Mail::Stop { reason } => {
                     self.submit(std::mem::take(&mut wave)).await?;
@@ -350,6 +421,30 @@ impl RoomTask {
         }
         self.submit(wave).await?;
         Ok(None)
+    }
+
+    /// The answer to a removal that is not to be.
+    fn keeps(&mut self, removal: Removal) -> Option<Result<bool, Refusal>> {
+        match removal {
+            Removal::ByKeeper => None,
+            Removal::ByHolder => {
+                let message = "a closed room is kept for members who come late";
+                self.room.closed().then(|| Err(Refusal::new(Code::Closed, message)))
+            }
+            Removal::Expiry(lifetime) => {
+                let stored = RoomRecord {
+                    touched_ms: self.found_touched_ms,
+                    closed: self.room.closed(),
+                    ..RoomRecord::default()
+                };
+                let over = lifetime.ends_ms(&stored).is_some_and(|ends| ends <= now_ms());
+                if over && !self.used {
+                    return None;
+                }
+                self.room.touch();
+                Some(Ok(false))
+            }
+        }
     }
 
     fn admit(&mut self, feed: &Arc<FeedShared>, client: Option<ClientId>) {
@@ -464,12 +559,13 @@ impl RoomTask {
                         events = true;
                     }
                     Effect::Reply(reply) => {
-                        let due = Due {
-                            reply,
-                            number: self.number,
-                            snapshot: snapshot.clone(),
-                            held: held.take(),
-                        };
+                        let due =
+                            Due { reply, number: self.number, snapshot: snapshot.clone(), held: held.take() };
+                        if let (Origin::Feed(feed), Reply::Joined(joined)) = (&origin, &due.reply)
+                            && joined.since.is_none_or(|since| since == joined.head)
+                        {
+                            feed.hold(self.ring.end());
+                        }
                         match &origin {
                             Origin::Feed(feed) => feed.answer(self.ring.end(), due),
                             Origin::Answer(_) => answers.push(due),
@@ -494,9 +590,10 @@ impl RoomTask {
 
     /// Wakes idle readers, and ends those who are too far behind.
     fn fan_out(&self) {
-        let slowest = self.feeds.iter().map(|(feed, _)| feed.position()).min().unwrap_or(u64::MAX);
+        let here = || self.feeds.iter().map(|(feed, _)| feed).filter(|feed| !feed.is_gone());
+        let slowest = here().map(|feed| feed.position()).min().unwrap_or(u64::MAX);
         let base = self.ring.trim(slowest, self.bounds);
-        for (feed, _) in &self.feeds {
+        for feed in here() {
             if feed.position() < base {
                 feed.end(slow_reader());
             }

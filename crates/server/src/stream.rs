@@ -249,13 +249,16 @@ impl Events {
                 if let Event::Push(push) = &*event
                     && self.wants(&push.entry.key)
                 {
-                    self.write_entry(push.entry.seq, push.json().as_str(), text);
+                    self.write_entry(Some(push.entry.seq), push.json().as_str(), text);
                 }
             }
             Outgoing::Message(ServerMessage::Entries { data, .. }) => {
-                for entry in data.into_iter().filter(|entry| self.wants(&entry.key)) {
+                let mut data = data.into_iter().filter(|entry| self.wants(&entry.key)).peekable();
+                while let Some(entry) = data.next() {
                     let seq = entry.seq;
-                    self.write_entry(seq, &json(&ServerMessage::Push(entry)), text);
+                    // Two streams' entries may share a number: only the last of them is where a reader goes on.
+                    let cursor = data.peek().is_none_or(|next| next.seq > seq).then_some(seq);
+                    self.write_entry(cursor, &json(&ServerMessage::Push(entry)), text);
                 }
             }
             Outgoing::Message(message) => match &message {
@@ -278,10 +281,13 @@ impl Events {
         self.key.as_ref().is_none_or(|wanted| wanted == key)
     }
 
-    /// An unnamed event. Its id is where a reader goes on after a cut.
-    fn write_entry(&self, seq: RoomSeq, data: &str, text: &mut String) {
+    /// An unnamed event. Its id is where a reader goes on after a cut; without one that stays where it was.
+    fn write_entry(&self, cursor: Option<RoomSeq>, data: &str, text: &mut String) {
         self.sent.inc();
-        text.push_str(&format!("id: {}\ndata: {data}\n\n", self.feed.cursor(seq)));
+        if let Some(seq) = cursor {
+            text.push_str(&format!("id: {}\n", self.feed.cursor(seq)));
+        }
+        text.push_str(&format!("data: {data}\n\n"));
     }
 }
 

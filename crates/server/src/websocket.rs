@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
@@ -41,6 +41,9 @@ const OVERSIZE_READ_FACTOR: u64 = 4;
 const HELD_FRAMES_MAX: usize = 64;
 /// Bytes of such frames.
 const HELD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that a peer must take within `write_stall_ms`: more at once have as much more time. One that takes nothing
+/// at all is cut by its socket.
+const STALL_BYTES: u32 = 512 * 1024;
 /// How long a peer has to take what is left and the close frame.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 /// What a command counts in addition that is answered by a page: the page is made at the command's place and
@@ -130,6 +133,8 @@ struct Connection {
     inflight: Arc<Semaphore>,
     /// When the peer last gave a sign of life, milliseconds since `started`.
     heard_ms: AtomicU64,
+    /// Its socket is not read just now, so that it cannot give one.
+    deaf: AtomicBool,
     started: Instant,
     /// The reader has ended: the writer sends what is due and closes.
     reader_done: Notify,
@@ -154,18 +159,19 @@ async fn converse(
         encoding,
         inflight: Arc::new(Semaphore::new(inflight)),
         heard_ms: AtomicU64::new(0),
+        deaf: AtomicBool::new(false),
         started: Instant::now(),
         reader_done: Notify::new(),
         app,
     };
     let (mut sink, stream) = socket.split();
     let reader = async {
-        let ended = read_frames(&connection, stream).await;
-        if let ControlFlow::Break(stream) = ended {
-            // The peer is told why; meanwhile its bytes are read and dropped, or the close frame would be lost.
-            drain(stream).await;
+        match read_frames(&connection, stream).await {
+            ControlFlow::Continue(()) => connection.reader_done.notify_one(),
+            // The feed ends, with the reason, when what came before is durable, however long that takes. Meanwhile
+            // the peer's bytes are read and dropped, or the close frame would be lost.
+            ControlFlow::Break(stream) => drain(stream).await,
         }
-        connection.reader_done.notify_one();
     };
     tokio::pin!(reader);
     let mut reading = true;
@@ -185,13 +191,18 @@ async fn converse(
             // What the peer had sent before it left is applied all the same, and before its last words.
             if reading {
                 let patience = Duration::from_millis(connection.app.limits.write_stall_ms);
-                let _ = timeout(patience, &mut reader).await;
+                tokio::select! {
+                    _ = timeout(patience, &mut reader) => {}
+                    () = discard(&mut feed) => {}
+                }
             }
             drop(feed);
             // Answers the peer's close frame, if it sent one.
             let _ = timeout(CLOSE_PATIENCE, sink.close()).await;
         }
         Ended::With(refusal) => {
+            // Nothing that the peer says from here on is done: its last words are the last.
+            connection.feed.end(refusal.clone());
             drop(feed);
             connection.app.metrics.ended(refusal.code);
             if timeout(CLOSE_PATIENCE, say_why(&mut sink, refusal, encoding)).await.is_ok() && reading {
@@ -209,9 +220,10 @@ impl Connection {
         self.heard_ms.store(passed, Ordering::Relaxed);
     }
 
-    fn silent_until(&self) -> Instant {
+    fn is_silent(&self) -> bool {
         let heard = Duration::from_millis(self.heard_ms.load(Ordering::Relaxed));
-        self.started + heard + Duration::from_millis(self.app.limits.silent_peer_ms)
+        let silent = self.started.elapsed().saturating_sub(heard);
+        silent > Duration::from_millis(self.app.limits.silent_peer_ms) && !self.deaf.load(Ordering::Relaxed)
     }
 
     /// Ends the connection behind the answers that are still due.
@@ -223,6 +235,9 @@ impl Connection {
 
     /// Puts a frame's command into the room's mailbox, waiting for its place.
     async fn submit(&self, frame: Message) -> ControlFlow<()> {
+        if self.feed.has_ended() {
+            return ControlFlow::Break(());
+        }
         let bytes = frame_bytes(&frame);
         let weight = command_weight(bytes, &self.app.limits);
         let Ok(mut share) = Arc::clone(&self.inflight).acquire_many_owned(weight).await else {
@@ -295,6 +310,7 @@ async fn read_frames(
         tokio::pin!(submit);
         loop {
             let room_ahead = held.len() < HELD_FRAMES_MAX && held_bytes < HELD_BYTES_MAX;
+            connection.deaf.store(!room_ahead, Ordering::Relaxed);
             tokio::select! {
                 biased;
                 submitted = &mut submit => {
@@ -303,6 +319,7 @@ async fn read_frames(
                     }
                     // While it waited for us, a peer cannot have been silent.
                     connection.hear();
+                    connection.deaf.store(false, Ordering::Relaxed);
                     break;
                 }
                 read = stream.next(), if room_ahead && over.is_none() => {
@@ -360,6 +377,16 @@ async fn on_end(
     ControlFlow::Break(stream)
 }
 
+/// Takes answers and broadcasts for a peer that has gone, so that what it had sent before gets its turn.
+async fn discard(feed: &mut Feed) {
+    let mut batch = Vec::new();
+    while !batch.iter().any(|outgoing| matches!(outgoing, Outgoing::End(_))) {
+        batch.clear();
+        feed.ready().await;
+        feed.take(&mut batch).await;
+    }
+}
+
 async fn drain(mut stream: SplitStream<WebSocket>) {
     let _ = timeout(CLOSE_PATIENCE, async { while let Some(Ok(_)) = stream.next().await {} }).await;
 }
@@ -403,7 +430,7 @@ async fn write_until_end(
         tokio::select! {
             biased;
             waited = timeout_at(ping_at, feed.ready()) => if waited.is_err() {
-                if Instant::now() > connection.silent_until() {
+                if connection.is_silent() {
                     return Ended::With(Refusal::new(Code::SilentPeer, "no sign of life; connect again"));
                 }
                 ping_at = Instant::now() + ping_interval;
@@ -450,7 +477,9 @@ async fn write(
     if frames.is_empty() {
         return None;
     }
-    let patience = Duration::from_millis(connection.app.limits.write_stall_ms);
+    let bytes: usize = frames.iter().map(frame_bytes).sum();
+    let shares = u32::try_from(bytes).unwrap_or(u32::MAX) / STALL_BYTES + 1;
+    let patience = Duration::from_millis(connection.app.limits.write_stall_ms).saturating_mul(shares);
     let write = async {
         for frame in frames {
             sink.feed(frame).await?;

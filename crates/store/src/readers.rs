@@ -1,5 +1,6 @@
 //! A few threads that do blocking reads, so that the store's futures run on any runtime and block none.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -30,7 +31,8 @@ impl Readers {
             let work = move || {
                 while let Taken::Items(jobs) = queue.take(ONE, None) {
                     for job in jobs {
-                        job();
+                        // One that panics has dropped its reply, which is an answer. The thread is for the others.
+                        let _ = catch_unwind(AssertUnwindSafe(job));
                     }
                 }
             };

@@ -178,13 +178,7 @@ impl Model {
     }
 
     /// The push is refused for this reason.
-    fn refuse(
-        &mut self,
-        push: &Push,
-        client: Option<&ClientId>,
-        code: Code,
-        now_ms: u64,
-    ) -> Vec<Expected> {
+    fn refuse(&mut self, push: &Push, client: Option<&ClientId>, code: Code, now_ms: u64) -> Vec<Expected> {
         if let (Some(client), Some(id), true) = (client, push.id, code != Code::TooManyClients) {
             self.remember(client, id, None, now_ms);
         }

@@ -7,6 +7,7 @@ use seabag_protocol::room::action::Action;
 use seabag_protocol::room::client_message::Push;
 use seabag_protocol::room::machine::{Command, Effect, Reply, Room};
 use seabag_protocol::room::name::{ClientId, Cursor, Epoch, PushId, RoomSeq, StreamKey};
+use seabag_protocol::room::record::RoomRecord;
 use seabag_protocol::room::server_message::ServerMessage;
 use seabag_protocol::room::value::Value;
 use seabag_testing::naive_store::NaiveStore;
@@ -170,4 +171,43 @@ fn a_clean_restart_resets_nobody_even_at_the_end_of_a_reservation() {
     let effects = after.apply(Command::Join { since: Some(cursor), client: None, list_keys: false }, 0);
     let [Effect::Reply(Reply::Joined(joined))] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(joined.reset, None);
+}
+
+#[test]
+fn a_number_of_a_stream_is_never_given_to_a_second_one() {
+    let epoch = Epoch::parse("a").unwrap();
+    let record = RoomRecord { next_key: u32::MAX - 1, ..Room::new_record(&epoch, 0) };
+    let mut room = Room::load(NaiveStore::new(record, true).load(), &epoch, Limits::default());
+    for key in ["a", "b", "c"] {
+        assert_eq!(refused(&apply(&mut room, push(key, Action::Append))), Some(Code::TooManyKeys));
+    }
+    assert_eq!(refused(&apply(&mut room, push("a", Action::Relay))), None);
+}
+
+#[test]
+fn nothing_is_read_for_a_compact_that_a_closed_room_refuses() {
+    let (mut room, _) = room(Limits::default());
+    for _ in 0..2_000 {
+        apply(&mut room, push("a", Action::Append));
+    }
+    let compact = push("a", Action::Compact { seq: RoomSeq(10) });
+    assert!(room.survey_for(&compact).is_some());
+    apply(&mut room, push("a", Action::Close));
+    assert_eq!(room.survey_for(&compact), None);
+    assert_eq!(refused(&apply(&mut room, compact)), Some(Code::Closed));
+}
+
+#[test]
+fn the_names_of_a_room_s_streams_are_bounded_in_bytes_and_trimming_makes_room() {
+    let (mut room, mut store) = room(Limits { room_key_bytes_max: 10, ..Limits::default() });
+    let code = |room: &mut Room, key: &str| refused(&apply(room, push(key, Action::Append)));
+    assert_eq!([code(&mut room, "12345"), code(&mut room, "67890")], [None, None]);
+    assert_eq!([code(&mut room, "x"), code(&mut room, "12345")], [Some(Code::TooManyKeys), None]);
+    let trim = Push { value: None, ..push("12345", Action::Compact { seq: room.head() }) };
+    assert_eq!(refused(&apply(&mut room, trim)), None);
+    assert_eq!([code(&mut room, "x"), code(&mut room, "12345")], [None, Some(Code::TooManyKeys)]);
+    store.commit(&room.take_changes(0));
+    let limits = Limits { room_key_bytes_max: 10, ..Limits::default() };
+    let mut again = Room::load(store.load(), &Epoch::parse("b").unwrap(), limits);
+    assert_eq!([code(&mut again, "yyyyy"), code(&mut again, "yyyy")], [Some(Code::TooManyKeys), None]);
 }

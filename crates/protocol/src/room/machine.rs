@@ -22,6 +22,9 @@ use crate::limits::Limits;
 /// Appended rows that a room remembers the sizes of, so that a compact near the head needs no read.
 const RECENT_ROWS_MAX: usize = 1_024;
 
+/// Numbers of streams that are left over: a list of pushes may use several for one new key, by trimming it away.
+const KEY_NUMBERS_SPARE: u32 = 1 << 20;
+
 /// A room that leaves memory after a longer use than this without a write notes when it was last used.
 const TOUCH_AFTER_MS: u64 = 60_000;
 
@@ -152,6 +155,8 @@ pub struct Room {
     head: RoomSeq,
     epoch: Epoch,
     keys: BTreeMap<StreamKey, KeyRecord>,
+    /// Bytes of their names, all of which are in memory while the room is.
+    key_bytes: u64,
     /// The bases in the room's order, which no row on disk holds.
     bases: BTreeSet<(RoomSeq, KeyNumber)>,
     clients: Clients,
@@ -169,6 +174,7 @@ pub struct Room {
 struct Tally {
     closed: bool,
     new_keys: BTreeSet<StreamKey>,
+    new_key_bytes: u64,
     entries: u64,
     bytes: u64,
     numbers: u64,
@@ -196,6 +202,7 @@ impl Room {
             head,
             epoch: epoch.clone(),
             bases,
+            key_bytes: keys.keys().map(|key| key.as_str().len() as u64).sum(),
             clients: Clients::new(clients, limits.room_clients_max, limits.client_kept_ms),
             recent: VecDeque::new(),
             recent_from: head.next(),
@@ -253,7 +260,8 @@ impl Room {
             self.touch();
         }
         if self.record.reserved != self.head || self.record.stored != self.head {
-            self.record_changed |= lineage::reach(&mut self.record, self.head) || self.record.reserved != self.head;
+            self.record_changed |=
+                lineage::reach(&mut self.record, self.head) || self.record.reserved != self.head;
             self.record.reserved = self.head;
         }
         self.take_changes(now_ms)
@@ -263,6 +271,10 @@ impl Room {
     /// come from a state that holds everything applied so far.
     pub fn survey_for(&self, push: &Push) -> Option<SurveyRange> {
         let Action::Compact { seq } = push.action else { return None };
+        if self.record.closed {
+            // It will be refused, so nothing is to be read for it.
+            return None;
+        }
         let record = self.keys.get(&push.key)?;
         let in_the_middle = seq > record.floor && record.first <= seq && seq < record.last;
         (in_the_middle && seq.next() < self.recent_from).then_some(SurveyRange {
@@ -485,9 +497,15 @@ impl Room {
             }
         }
         if known.is_none() && !tally.new_keys.contains(&push.key) {
-            if self.keys.len() as u64 + tally.new_keys.len() as u64 >= self.limits.room_keys_max {
+            // A stream's number is never used again, and they are not endless.
+            let used_up = self.record.next_key >= u32::MAX - KEY_NUMBERS_SPARE;
+            let count = self.keys.len() as u64 + tally.new_keys.len() as u64;
+            let bytes = self.key_bytes + tally.new_key_bytes + push.key.as_str().len() as u64;
+            let too_many = count >= self.limits.room_keys_max || bytes > self.limits.room_key_bytes_max;
+            if used_up || too_many {
                 return Err(Refusal::new(Code::TooManyKeys, "the room has as many keys as it may"));
             }
+            tally.new_key_bytes += push.key.as_str().len() as u64;
             tally.new_keys.insert(push.key.clone());
         }
         let freed = known.map_or((0, 0), |record| self.freed_by(push.action, record, survey));
@@ -619,7 +637,9 @@ impl Room {
         self.record_changed = true;
         let change = KeyChange { key: key.clone(), record: Some(record.clone()) };
         self.changes.keys.insert(record.number, change);
-        self.keys.insert(key.clone(), record);
+        if self.keys.insert(key.clone(), record).is_none() {
+            self.key_bytes += key.as_str().len() as u64;
+        }
     }
 
     fn append(&mut self, key: &StreamKey, seq: RoomSeq, value: Value) {
@@ -734,6 +754,7 @@ impl Room {
     /// Forgets a stream that was trimmed to nothing. Its floor lives on in the room's.
     fn forget(&mut self, key: &StreamKey, record: &KeyRecord) {
         if let Some(old) = self.keys.remove(key) {
+            self.key_bytes -= key.as_str().len() as u64;
             self.record.entries -= old.count;
             self.record.bytes -= old.bytes;
             self.changes.keys.insert(record.number, KeyChange { key: key.clone(), record: None });

@@ -19,6 +19,8 @@ use crate::rate::Rate;
 pub const SUBPROTOCOL_JSON: &str = "seabag.v1";
 /// Subprotocol of the native dialect in CBOR.
 pub const SUBPROTOCOL_CBOR: &str = "seabag.v1.cbor";
+/// What a subscription counts beside its key.
+const SUBSCRIPTION_BYTES: u64 = 64;
 /// The greatest number of the native dialect: JavaScript's greatest exact integer.
 pub const NUMBER_MAX: u64 = (1 << 53) - 1;
 
@@ -96,6 +98,10 @@ impl Options {
                 _ => {}
             }
         }
+        if access == Access::ReadOnly {
+            // Who may not write has no outbox: it shall neither displace a writer nor learn how far it is.
+            options.client = None;
+        }
         if options.since.is_some() && options.deliver == Deliver::Keys {
             return Err(Refusal::new(Code::BadParameter, "since needs deliver=all"));
         }
@@ -148,6 +154,8 @@ pub struct Session {
     limits: Arc<Limits>,
     rate: Rate,
     subscribed: BTreeSet<StreamKey>,
+    /// What they count, for keys that the room does not know can be asked for without end.
+    subscribed_bytes: u64,
     wills: BTreeMap<StreamKey, Value>,
 }
 
@@ -156,7 +164,14 @@ impl Session {
     pub fn new(options: Options, limits: impl Into<Arc<Limits>>, now_ms: u64) -> Self {
         let limits = limits.into();
         let rate = Rate::new(limits.pushes_per_second_max, now_ms);
-        Self { options, limits, rate, subscribed: BTreeSet::new(), wills: BTreeMap::new() }
+        Self {
+            options,
+            limits,
+            rate,
+            subscribed: BTreeSet::new(),
+            subscribed_bytes: 0,
+            wills: BTreeMap::new(),
+        }
     }
 
     /// How it was opened.
@@ -261,6 +276,7 @@ impl Session {
             ClientMessage::Push(push) => return self.accept_push(push, now_ms),
             ClientMessage::GetStream { key, after } => {
                 self.check_key(&key)?;
+                self.check_subscription(&key)?;
                 Command::GetStream { key, after }
             }
             ClientMessage::GetRoom { after, epoch, limit } => {
@@ -299,6 +315,16 @@ impl Session {
         if fits { Ok(()) } else { Err(Refusal::bad_message(format!("the key is longer than {most} bytes"))) }
     }
 
+    fn check_subscription(&self, key: &StreamKey) -> Result<(), Refusal> {
+        let most = self.limits.subscribed_bytes_max;
+        let fits = self.subscribed_bytes.saturating_add(subscription_bytes(key)) <= most;
+        if self.options.deliver == Deliver::All || fits || self.subscribed.contains(key) {
+            return Ok(());
+        }
+        let message = format!("the keys that a connection hears may have {most} bytes");
+        Err(Refusal::new(Code::TooManyKeys, message).about(None, Some(key)))
+    }
+
     fn set_will(&mut self, key: StreamKey, value: Option<Value>) -> Result<(), Refusal> {
         if self.options.access == Access::ReadOnly {
             return Err(read_only().about(None, Some(&key)));
@@ -320,6 +346,7 @@ impl Session {
     /// the stream comes before that answer and none after it is missed.
     pub fn subscribe(&mut self, key: &StreamKey) {
         if self.options.deliver == Deliver::Keys && !self.subscribed.contains(key) {
+            self.subscribed_bytes += subscription_bytes(key);
             self.subscribed.insert(key.clone());
         }
     }
@@ -350,6 +377,10 @@ impl Session {
         let relay = |(key, value)| Push { key, value: Some(value), action: Action::Relay, id: None };
         wills.into_iter().map(relay).map(|push| Command::Push { push, client: None, survey: None }).collect()
     }
+}
+
+fn subscription_bytes(key: &StreamKey) -> u64 {
+    SUBSCRIPTION_BYTES.saturating_add(key.as_str().len() as u64)
 }
 
 fn answer(refusal: Refusal) -> Received {
@@ -390,6 +421,14 @@ mod tests {
             (Dialect::Native, Deliver::All, Some("seabag.v1.cbor"))
         );
         assert_eq!(parse("", &[("deliver", "all")]).unwrap().deliver, Deliver::All);
+    }
+
+    #[test]
+    fn a_reader_has_no_outbox_to_take_over() {
+        let query = [("client", "0123456789abcdef")];
+        let parse = |access| Options::parse("seabag.v1", query, access).unwrap();
+        assert!(parse(Access::Write).client.is_some());
+        assert!(parse(Access::ReadOnly).client.is_none());
     }
 
     #[test]
@@ -446,6 +485,20 @@ mod tests {
         }
         session.receive_text("{\"type\":\"will\",\"key\":\"0\",\"value\":null}", 0);
         assert_eq!((session.end().len(), session.end().len()), (7, 0));
+    }
+
+    #[test]
+    fn a_connection_hears_no_more_keys_than_it_may_and_those_it_has_go_on() {
+        let limits = Limits { subscribed_bytes_max: 2 * 65, ..Limits::default() };
+        let mut session = Session::new(parse("", &[]).unwrap(), limits, 0);
+        for (key, goes) in [("a", true), ("b", true), ("c", false), ("a", true)] {
+            let received = session.receive_text(&format!("{{\"type\":\"get\",\"key\":\"{key}\"}}"), 0);
+            let went = matches!(received, Received::Command(Command::GetStream { .. }));
+            assert_eq!(went, goes, "{key}: {received:?}");
+            if went {
+                session.subscribe(&StreamKey::from(key));
+            }
+        }
     }
 
     #[test]

@@ -117,7 +117,13 @@ impl Engine for EmbeddedEngine {
     }
 
     fn tidy(&self) -> Result<(), StoreError> {
-        contain(|| self.0.keyspaces.iter().try_for_each(|keyspace| keyspace.rotate_memtable().map(drop)).map_err(explain))
+        contain(|| {
+            self.0
+                .keyspaces
+                .iter()
+                .try_for_each(|keyspace| keyspace.rotate_memtable().map(drop))
+                .map_err(explain)
+        })
     }
 
     fn disk_bytes(&self) -> u64 {
