@@ -64,14 +64,6 @@ impl HttpError {
         }
     }
 
-    /// As the end of several tries, one of which broke.
-    fn left_open(self) -> Self {
-        match self {
-            Self::Broken(reason) => Self::Broken(reason),
-            error => Self::Broken(format!("then {error}")),
-        }
-    }
-
     /// The status, when there was an answer.
     pub(crate) fn status(&self) -> Option<StatusCode> {
         match self {
@@ -138,14 +130,13 @@ impl Http {
         let give_up = tokio::time::Instant::now() + RETRY_FOR;
         let mut backoff = Backoff::default();
         let mut reached = false;
-        let mut broken = false;
+        let mut broken = None;
         loop {
             let error = match self.text(make()).await {
                 Ok(text) => return Ok(text),
                 Err(error) => error,
             };
             reached |= !matches!(error, HttpError::NotSent { .. });
-            broken |= matches!(error, HttpError::Broken(_));
             let wait = match &error {
                 HttpError::Refused { refusal: Some(Refusal { retry_ms: Some(retry_ms), .. }), .. } => {
                     backoff.next().max(Duration::from_millis(*retry_ms))
@@ -154,8 +145,16 @@ impl Http {
             };
             let too_late = tokio::time::Instant::now() + wait > give_up;
             if !reached || !error.passes_later() || too_late {
-                // An earlier try that broke may have arrived, whatever the last one met.
-                return Err(if broken && error.passes_later() { error.left_open() } else { error });
+                return Err(match broken {
+                    // That earlier try may have arrived, whatever the last one met.
+                    Some(reason) if error.passes_later() => {
+                        HttpError::Broken(format!("{reason}; afterwards: {error}"))
+                    }
+                    _ => error,
+                });
+            }
+            if let HttpError::Broken(reason) = error {
+                broken = Some(reason);
             }
             tokio::time::sleep(wait).await;
         }
