@@ -11,6 +11,7 @@ mod settings;
 
 mod app;
 mod listen;
+mod patience;
 mod tls;
 mod urls;
 

@@ -21,11 +21,15 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::clock::now_ms;
+use crate::patience::Patient;
 
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// How long to wait after an accept failed, as when files have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// A WebSocket counts its writes' time itself and has a reason to tell, so it comes first.
+const STALL_GRACE: Duration = Duration::from_secs(1);
 
 /// What all connections of a listener share.
 #[derive(Clone)]
@@ -34,6 +38,8 @@ pub(crate) struct Serving {
     pub(crate) tls: Option<TlsAcceptor>,
     /// How long a request's head, or a TLS handshake, may take.
     pub(crate) patience: Duration,
+    /// How long a write may wait for a peer that does not read.
+    pub(crate) stall: Duration,
     /// Places for connections.
     pub(crate) places: Arc<Semaphore>,
     pub(crate) connections: Gauge,
@@ -106,6 +112,7 @@ async fn stopped(stopping: &mut watch::Receiver<bool>) {
 async fn connect(stream: TcpStream, serving: Serving, place: Arc<Place>, stopping: watch::Receiver<bool>) {
     // Without it two small writes in a row wait for the peer's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
+    let stream = Patient::new(stream, serving.stall + STALL_GRACE);
     let served = match serving.tls.clone() {
         None => converse(stream, serving, place, stopping).await,
         Some(tls) => match tokio::time::timeout(serving.patience, tls.accept(stream)).await {

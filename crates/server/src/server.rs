@@ -110,6 +110,7 @@ impl Server {
             router: routes(app.clone()),
             tls,
             patience: Duration::from_millis(limits.request_ms_max.max(1)),
+            stall: Duration::from_millis(limits.write_stall_ms.max(1)),
             places: Arc::new(Semaphore::new(places)),
             connections: metrics.connections.clone(),
             pushes_per_second_max: limits.pushes_per_second_max,

@@ -44,10 +44,13 @@ pub struct EventStream {
 }
 
 impl EventStream {
-    /// Opens a stream, or brings the answer that refused it.
+    /// Opens a stream, or brings the answer that refused it: a status of 0 if there was none.
     pub async fn open(request: Request) -> Result<Self, Reply> {
         let request = request.header("accept", "text/event-stream");
-        let mut opened = timeout(DEADLINE, request.open()).await.expect("in time").expect("an answer");
+        let opened = timeout(DEADLINE, request.open()).await.expect("in time");
+        let nothing =
+            |error: std::io::Error| Reply { status: 0, headers: Vec::new(), body: error.to_string().into() };
+        let mut opened = opened.map_err(nothing)?;
         if opened.status != 200 {
             let body = opened.chunk().await.expect("a body").unwrap_or_default();
             return Err(Reply { status: opened.status, headers: opened.headers, body });

@@ -70,6 +70,7 @@ impl Setup {
             address: nowhere.clone(),
             admin_address: nowhere,
             child: None,
+            last_end: None,
             stderr: Arc::default(),
         };
         server.launch().await.unwrap_or_else(|end| panic!("it did not start: {end}\n{}", server.stderr()));
@@ -86,6 +87,7 @@ pub struct ServerProcess {
     address: String,
     admin_address: String,
     child: Option<Child>,
+    last_end: Option<ExitStatus>,
     stderr: Arc<Mutex<Vec<u8>>>,
 }
 
@@ -191,7 +193,16 @@ impl ServerProcess {
     pub fn ended(&mut self) -> Option<ExitStatus> {
         let status = self.child.as_mut()?.try_wait().expect("its own child")?;
         self.child = None;
+        self.last_end = Some(status);
         Some(status)
+    }
+
+    /// How its last run ended; `None` while it runs.
+    pub fn ended_with(&mut self) -> Option<ExitStatus> {
+        match self.child {
+            Some(_) => self.ended(),
+            None => self.last_end,
+        }
     }
 
     /// Waits for the process's end.
@@ -206,10 +217,15 @@ impl ServerProcess {
         }
     }
 
+    /// Sends it a signal: `TERM`, `KILL`.
+    pub fn signal(&self, name: &str) {
+        let done = Command::new("kill").arg(format!("-{name}")).arg(self.pid().to_string()).status();
+        assert!(done.expect("kill is there").success());
+    }
+
     /// Asks it to stop, as an init system does.
     pub fn terminate(&self) {
-        let done = Command::new("kill").arg("-TERM").arg(self.pid().to_string()).status();
-        assert!(done.expect("kill is there").success());
+        self.signal("TERM");
     }
 
     /// Asks it to stop and waits.
@@ -345,6 +361,15 @@ fn capture(child: &mut Child, into: Arc<Mutex<Vec<u8>>>) {
             into.lock().unwrap().extend_from_slice(&buffer[..count]);
         }
     });
+}
+
+/// Runs another command of the program under test to its end.
+pub fn run_program(arguments: &[&str]) -> std::process::Output {
+    let mut command = Command::new(program());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_seabags(name)) {
+        command.env_remove(name);
+    }
+    command.args(arguments).stdin(Stdio::null()).output().expect("the program runs")
 }
 
 /// The program under test: `SEABAG_BINARY`, or the one that cargo puts beside the tests, built if it is missing.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::process::{DEADLINE, ServerProcess};
 
@@ -48,13 +48,14 @@ impl RawSocket {
         timeout(DEADLINE, self.stream.write_all(bytes)).await.expect("it goes out in time")
     }
 
-    /// Reads what comes until the peer ends the connection, or until nothing came for this long. Whether the
-    /// peer has ended it.
+    /// Reads what comes until the peer ends the connection, or until this much time has passed. Whether the peer
+    /// has ended it.
     pub async fn read_to_end(&mut self, patience: Duration) -> (Vec<u8>, bool) {
+        let until = Instant::now() + patience;
         let mut bytes = Vec::new();
         let mut buffer = [0; 16_384];
         loop {
-            match timeout(patience, self.stream.read(&mut buffer)).await {
+            match timeout_at(until, self.stream.read(&mut buffer)).await {
                 Ok(Ok(0) | Err(_)) => return (bytes, true),
                 Ok(Ok(count)) => bytes.extend_from_slice(&buffer[..count]),
                 Err(_) => return (bytes, false),

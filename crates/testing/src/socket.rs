@@ -268,7 +268,7 @@ impl Socket {
     pub async fn close_with(&mut self, code: u16) {
         let frame = CloseFrame { code: code.into(), reason: "".into() };
         // The other side may have gone already.
-        let _ = self.stream.close(Some(frame)).await;
+        let _ = timeout(DEADLINE, self.stream.close(Some(frame))).await;
     }
 
     /// The plain connection, for bytes that no WebSocket library would send.

@@ -114,7 +114,7 @@ async fn nonsense_of_every_kind_is_an_error_and_nothing_more() {
         to_cbor(&push("k", Value::Null, "append")),
         [to_cbor(&push("k", 1, "append")), vec![0x00]].concat(),
         to_cbor(
-            &json!({"type": "push", "key": "k", "value": [[1]; 3], "action": {"type": "compact", "seq": -1}}),
+            &json!({"type": "push", "key": "k", "value": [[1], [1]], "action": {"type": "compact", "seq": -1}}),
         ),
     ];
     let mut frames: Vec<_> = texts.into_iter().map(Message::text).collect();

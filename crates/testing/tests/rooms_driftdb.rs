@@ -24,7 +24,7 @@ async fn a_connection_hears_what_it_asked_for_and_its_own_echo_before_the_size()
         assert_eq!(init["data"], json!([{"value": "old", "seq": 1}, {"value": "unheard", "seq": 2}]));
         socket.send(get("k")).await;
         socket.expect("init").await;
-        socket.send(push("k", { "heard" }, "append")).await;
+        socket.send(push("k", "heard", "append")).await;
         assert_eq!(socket.message().await, json!({"type": "push", "key": "k", "value": "heard", "seq": 3}));
         assert_eq!(socket.message().await, json!({"type": "stream_size", "key": "k", "size": 3}));
         socket.send(push("k", "r", "relay")).await;
@@ -189,11 +189,11 @@ async fn cbor_that_json_cannot_say_reaches_both_kinds_of_client() {
     bytes.extend([&[0x65][..], b"value", &[0xa1, 0x81, 0x01, 0xd8, 0x40, 0x42, 1, 2]].concat());
     bytes.extend([&[0x66][..], b"action", &[0xa1, 0x64], b"type", &[0x66], b"append"].concat());
     json.send_frame(Message::binary(bytes)).await.unwrap();
-    assert_eq!(json.expect("push").await["value"], json!({"[1]": [1, 2]}));
+    assert_eq!(json.expect("push").await["value"], json!({"cbor:8101": [1, 2]}));
     let init = server.send(&room, &get("k")).await;
-    assert_eq!((init.status, &init.json()["data"][0]["value"]), (200, &json!({"[1]": [1, 2]})));
+    assert_eq!((init.status, &init.json()["data"][0]["value"]), (200, &json!({"cbor:8101": [1, 2]})));
     let seen = server.request("GET", &format!("/room/{room}/stream")).send().await;
-    assert_eq!(seen.json()["data"][0]["value"], json!({"[1]": [1, 2]}));
+    assert_eq!(seen.json()["data"][0]["value"], json!({"cbor:8101": [1, 2]}));
 }
 
 #[tokio::test]
