@@ -28,7 +28,7 @@ Exit codes:
   1    not done; standard error says why
   2    arguments, variables or configuration that make no sense
   3    serve: storage has stopped, look at the disk
-  4    push, import: the connection was lost and it is not known whether the last pushes were stored
+  4    push, compact, trim, import: the connection was lost; the last pushes may be stored or not
   130  ended at once by a second signal";
 
 /// An error that decides the exit code.

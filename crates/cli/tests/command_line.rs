@@ -62,43 +62,72 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+const COMMANDS: [&str; 27] = [
+    "",
+    "serve",
+    "health",
+    "room",
+    "room new",
+    "room add",
+    "room ls",
+    "room forget",
+    "room push",
+    "room get",
+    "room tail",
+    "room keys",
+    "room compact",
+    "room trim",
+    "room info",
+    "room export",
+    "room import",
+    "room rm",
+    "admin",
+    "admin backup",
+    "admin restore",
+    "admin check",
+    "admin stats",
+    "admin rooms",
+    "admin delete",
+    "bench",
+    "bench fanout",
+];
+
+fn help(program: &Program, words: &str) -> String {
+    let mut words: Vec<&str> = words.split_whitespace().collect();
+    words.push("--help");
+    let output = program.command(&words).env("COLUMNS", "100").output().unwrap();
+    assert_eq!(code(&output), 0, "{words:?}");
+    stdout(&output)
+}
+
 #[test]
 fn every_command_has_help() {
     let program = Program::new();
-    for words in [
-        "",
-        "serve",
-        "health",
-        "room",
-        "room new",
-        "room add",
-        "room ls",
-        "room forget",
-        "room push",
-        "room get",
-        "room tail",
-        "room keys",
-        "room compact",
-        "room trim",
-        "room info",
-        "room export",
-        "room import",
-        "room rm",
-        "admin",
-        "admin backup",
-        "admin restore",
-        "admin check",
-        "admin stats",
-        "admin rooms",
-        "admin delete",
-        "bench",
-        "bench fanout",
-    ] {
-        let mut words: Vec<&str> = words.split_whitespace().collect();
-        words.push("--help");
-        let output = program.run(&words);
-        assert_eq!(code(&output), 0, "{words:?}");
-        assert!(stdout(&output).contains("Usage:"), "{words:?}");
+    for words in COMMANDS {
+        let help = help(&program, words);
+        assert!(help.contains("Usage:"), "{words}");
+        assert!(!help.contains("> <KEY> <VALUE]") && !help.contains("]...\n"), "{words}: {help}");
+    }
+}
+
+#[test]
+fn help_is_broken_into_lines_where_the_terminal_ends_and_nowhere_else() {
+    let program = Program::new();
+    for words in COMMANDS {
+        let help = help(&program, words);
+        let lines: Vec<&str> = help.lines().collect();
+        for pair in lines.windows(2) {
+            let [line, next] = pair else { continue };
+            assert!(line.chars().count() <= 100, "{words}: {line:?}");
+            // Indented lines are examples and options, a colon begins a list.
+            let prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+            if !prose(line) || !prose(next) || line.ends_with(':') {
+                continue;
+            }
+            let word = next.split_whitespace().next().unwrap_or_default();
+            let joined = line.chars().count() + 1 + word.chars().count();
+            assert!(joined > 100, "{words}: {word:?} has room behind {line:?}");
+        }
     }
 }
 

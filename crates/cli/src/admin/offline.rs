@@ -57,7 +57,13 @@ pub(crate) fn restore(command: Restore) -> anyhow::Result<Exit> {
     let mut input = bar.wrap_read(BufReader::with_capacity(256 * 1024, input));
     let restored = seabag_store::restore(&command.data, &mut input, &mut |_| {});
     bar.finish_and_clear();
-    let progress = restored.map_err(explain)?;
+    let progress = restored.map_err(|error| match error {
+        StoreError::Damaged(_) | StoreError::UnknownFormat(_) => {
+            let name = if command.file == "-" { "standard input" } else { &command.file };
+            anyhow!("{name} cannot be restored: {error}")
+        }
+        error => explain(error),
+    })?;
     output::note(&format!("{} rows are restored into {}.", progress.rows, command.data.display()));
     Ok(Exit::Done)
 }

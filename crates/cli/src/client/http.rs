@@ -130,6 +130,7 @@ impl Http {
         let give_up = tokio::time::Instant::now() + RETRY_FOR;
         let mut backoff = Backoff::default();
         let mut reached = false;
+        let mut broken = None;
         loop {
             let error = match self.text(make()).await {
                 Ok(text) => return Ok(text),
@@ -144,7 +145,16 @@ impl Http {
             };
             let too_late = tokio::time::Instant::now() + wait > give_up;
             if !reached || !error.passes_later() || too_late {
-                return Err(error);
+                return Err(match broken {
+                    // That earlier try may have arrived, whatever the last one met.
+                    Some(reason) if error.passes_later() => {
+                        HttpError::Broken(format!("{reason}; afterwards: {error}"))
+                    }
+                    _ => error,
+                });
+            }
+            if let HttpError::Broken(reason) = error {
+                broken = Some(reason);
             }
             tokio::time::sleep(wait).await;
         }

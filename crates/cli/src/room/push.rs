@@ -13,9 +13,9 @@ use serde::Serialize;
 
 use super::choice::RoomChoice;
 use super::{lines, value};
-use crate::client::http::Http;
+use crate::client::http::{Http, HttpError};
 use crate::client::link::Link;
-use crate::exit::{Exit, usage};
+use crate::exit::{Exit, coded, usage};
 use crate::output;
 
 /// Write to a stream.
@@ -148,8 +148,14 @@ pub(crate) async fn push_once(
             .body(body.clone())
     };
     // A relay is not remembered by its id, so repeating one could send it twice.
-    let text =
-        if action == Action::Relay { http.text(make()).await? } else { http.text_retried(make).await? };
+    let answer =
+        if action == Action::Relay { http.text(make()).await } else { http.text_retried(make).await };
+    let text = answer.map_err(|error| match error {
+        HttpError::Broken(_) => {
+            coded(Exit::Uncertain, format!("{error}; the push may have been done or not"))
+        }
+        _ => error.into(),
+    })?;
     match ServerMessage::from_json(&text) {
         Ok(ServerMessage::Ack(ack)) => Ok(ack),
         Ok(ServerMessage::Error(refusal)) => Err(anyhow::Error::new(refusal)),
