@@ -1,3 +1,4 @@
+//! Feeds arbitrary input to `seabag_fuzz::client_cbor`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| seabag_fuzz::client_cbor(bytes));

@@ -26,6 +26,10 @@ const QUIET: Duration = Duration::from_secs(5);
 /// Bytes written since the last time for which that is worth while: smaller tables would only have to be merged.
 const TIDY_BYTES_MIN: usize = 1 << 20;
 
+/// Rounds of tidying: the engine lets go of what one round wrote out only at the next, and only if something was
+/// written and no older snapshot is held.
+const TIDY_ROUNDS: u32 = 3;
+
 /// Where an answer goes. A caller that has gone away does not mind.
 pub(crate) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -97,6 +101,8 @@ pub(crate) struct Committer {
     unsynced: Option<Instant>,
     /// Bytes written since the engine last tidied its memory.
     untidy_bytes: usize,
+    /// Rounds of tidying that are due.
+    tidy_rounds: u32,
     /// When something was last asked.
     asked: Instant,
 }
@@ -126,6 +132,7 @@ impl Committer {
             written: false,
             unsynced: None,
             untidy_bytes: 0,
+            tidy_rounds: 0,
             asked: Instant::now(),
         }
     }
@@ -162,7 +169,8 @@ impl Committer {
     }
 
     fn tidy_at(&self) -> Option<Instant> {
-        if self.untidy_bytes < TIDY_BYTES_MIN { None } else { self.asked.checked_add(QUIET) }
+        let due = self.untidy_bytes >= TIDY_BYTES_MIN || self.tidy_rounds > 0;
+        if due { self.asked.checked_add(QUIET) } else { None }
     }
 
     /// Does one round. Returns the answer to a request to close, if there was one.
@@ -335,10 +343,20 @@ impl Committer {
             self.written = false;
         }
         if self.tidy_at().is_some_and(|due| due <= now) {
-            self.untidy_bytes = 0;
-            self.engine.tidy()?;
+            self.tidy()?;
         }
         Ok(())
+    }
+
+    /// One round of moving what the engine holds in memory to disk, and of letting go of what it held.
+    fn tidy(&mut self) -> Result<(), StoreError> {
+        self.tidy_rounds = if self.tidy_rounds == 0 { TIDY_ROUNDS } else { self.tidy_rounds } - 1;
+        self.transaction.touch();
+        self.publish()?;
+        self.written = false;
+        self.untidy_bytes = 0;
+        self.asked = Instant::now();
+        self.engine.tidy()
     }
 
     /// Syncs, lets go of the engine, and only then says so.

@@ -51,6 +51,9 @@ pub struct Model {
     clients: BTreeMap<ClientId, Known>,
     /// Oldest first, with the last number that each can have given out; the last one is open.
     epochs: Vec<(Epoch, RoomSeq)>,
+    /// Where the open epoch ends if its owner vanishes: at its newest stored message. Above it may have been
+    /// relays, or messages that a restored backup lacks, and nobody can tell which.
+    surely: RoomSeq,
     limits: Limits,
 }
 
@@ -65,6 +68,7 @@ impl Model {
             forgotten_floor: RoomSeq::ZERO,
             clients: BTreeMap::new(),
             epochs: vec![(epoch.clone(), RoomSeq::ZERO)],
+            surely: RoomSeq::ZERO,
             limits,
         }
     }
@@ -86,10 +90,16 @@ impl Model {
         if open == epoch {
             return;
         }
-        *last = head;
+        *last = self.surely;
+        self.surely = head;
         self.epochs.push((epoch.clone(), head));
         let excess = self.epochs.len().saturating_sub(self.limits.lineage_epochs_max.max(1) as usize);
         self.epochs.drain(..excess);
+    }
+
+    /// The owner lets go of the room in order.
+    pub fn let_go(&mut self) {
+        self.surely = self.head;
     }
 
     /// Why a reader may not go on from here; `None`: it may.
@@ -168,7 +178,7 @@ impl Model {
     }
 
     /// The push is refused for this reason.
-    pub fn refuse(
+    fn refuse(
         &mut self,
         push: &Push,
         client: Option<&ClientId>,
@@ -259,18 +269,17 @@ impl Model {
         if stream.is_empty() && self.floors.len() as u64 >= self.limits.room_keys_max {
             return Err(Code::TooManyKeys);
         }
-        let (mut entries, mut bytes) = self.size();
-        match push.action {
-            // Compacts are how a full room is emptied.
-            Action::Compact { .. } => return Ok(()),
-            Action::Replace => {
-                entries -= stream.len() as u64;
-                bytes -= stream.iter().map(|(_, value)| value.len() as u64).sum::<u64>();
-            }
-            _ => {}
-        }
-        let full = entries + 1 > self.limits.room_entries_max
-            || bytes + value.len() as u64 > self.limits.room_bytes_max;
+        let freed: Vec<_> = match push.action {
+            Action::Replace => stream,
+            Action::Compact { seq } => stream.into_iter().filter(|(of, _)| *of <= seq).collect(),
+            _ => Vec::new(),
+        };
+        let freed_bytes = freed.iter().map(|(_, value)| value.len() as u64).sum::<u64>();
+        let (entries, bytes) = self.size();
+        // What shrinks a room is never refused.
+        let overfull = |held: u64, added: u64, freed: u64, most| added > freed && held + added - freed > most;
+        let full = overfull(entries, 1, freed.len() as u64, self.limits.room_entries_max)
+            || overfull(bytes, value.len() as u64, freed_bytes, self.limits.room_bytes_max);
         if full { Err(Code::RoomFull) } else { Ok(()) }
     }
 
@@ -280,11 +289,16 @@ impl Model {
             if seq <= self.floor(key) {
                 return (seq, true, Vec::new());
             }
+            let unknown = !self.floors.contains_key(key);
             self.drop_up_to(key, seq);
             if let Some(value) = &push.value {
                 self.insert(key, seq, value, true);
             }
             self.set_floor(key, seq);
+            if unknown && push.value.is_none() {
+                // Nothing was there to trim, so there is nothing to tell.
+                return (seq, false, Vec::new());
+            }
             let size = self.stream(key).len() as u64;
             return (seq, false, vec![Effect::Trimmed { key: key.clone(), seq, size }]);
         }
@@ -305,6 +319,9 @@ impl Model {
             }
         }
         self.closed |= push.action == Action::Close;
+        if push.action != Action::Relay {
+            self.surely = self.head;
+        }
         let entry = Entry { key: key.clone(), seq: self.head, value: value.clone() };
         let stored = push.action != Action::Relay;
         (self.head, false, vec![Effect::Broadcast { entry, stored }])

@@ -157,3 +157,17 @@ fn a_page_of_keys_is_bounded_in_bytes() {
     let bytes: usize = data.iter().map(|summary| summary.key.as_str().len()).sum();
     assert!(bytes as u64 <= limits.page_bytes_max + limits.key_bytes_max, "{bytes} bytes, next {next:?}");
 }
+
+#[test]
+fn a_clean_restart_resets_nobody_even_at_the_end_of_a_reservation() {
+    let limits = Limits { reserved_numbers: 1, ..Limits::default() };
+    let (mut before, mut store) = room(limits);
+    apply(&mut before, push("a", Action::Relay));
+    apply(&mut before, push("a", Action::Relay));
+    store.commit(&before.retire(0));
+    let cursor = Cursor { epoch: Epoch::parse("a"), seq: RoomSeq(2) };
+    let mut after = Room::load(store.load(), &Epoch::parse("b").unwrap(), limits);
+    let effects = after.apply(Command::Join { since: Some(cursor), client: None, list_keys: false }, 0);
+    let [Effect::Reply(Reply::Joined(joined))] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(joined.reset, None);
+}

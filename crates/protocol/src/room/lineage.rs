@@ -21,11 +21,14 @@ pub(super) fn take_over(record: &mut RoomRecord, epoch: &Epoch, epochs_max: u64)
 
 /// Notes how far the open epoch surely reaches: to the newest stored entry while it runs, to the head when its
 /// owner lets go of it. If the owner vanishes instead, numbers above this may have been relays, or entries that a
-/// restored backup lacks: nobody can tell, so a cursor there is refused.
-pub(super) fn reach(record: &mut RoomRecord, seq: RoomSeq) {
-    if let Some(open) = record.lineage.last_mut() {
-        open.last = open.last.max(seq);
+/// restored backup lacks: nobody can tell, so a cursor there is refused. Whether anything changed.
+pub(super) fn reach(record: &mut RoomRecord, seq: RoomSeq) -> bool {
+    let Some(open) = record.lineage.last_mut() else { return false };
+    let further = open.last < seq;
+    if further {
+        open.last = seq;
     }
+    further
 }
 
 /// Whether a reader may go on from `cursor` in a room whose head is `head`.

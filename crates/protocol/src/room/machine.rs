@@ -252,10 +252,9 @@ impl Room {
         if now_ms.saturating_sub(self.record.touched_ms) > TOUCH_AFTER_MS {
             self.touch();
         }
-        if self.record.reserved != self.head {
+        if self.record.reserved != self.head || self.record.stored != self.head {
+            self.record_changed |= lineage::reach(&mut self.record, self.head) || self.record.reserved != self.head;
             self.record.reserved = self.head;
-            lineage::reach(&mut self.record, self.head);
-            self.record_changed = true;
         }
         self.take_changes(now_ms)
     }

@@ -111,6 +111,9 @@ pub(super) struct Client {
     epoch: Option<Epoch>,
     /// A cursor was sent, and it is not known yet whether it is good.
     unchecked: bool,
+    /// The epoch in which it last was catching up, until it is live. What it then skipped was superseded by what it
+    /// would have read later. A restore can take that back, so it does not go on there under another owner.
+    catching_up_in: Option<Epoch>,
     /// The last number on the current connection, once it is live.
     last_seq: u64,
     outbox: VecDeque<Waiting>,
@@ -135,6 +138,7 @@ impl Client {
             cursor: None,
             epoch: None,
             unchecked: false,
+            catching_up_in: None,
             last_seq: 0,
             outbox: VecDeque::new(),
             last_id: 0,
@@ -309,12 +313,21 @@ impl Client {
         }
         match (phase, message) {
             (Phase::Opening, ServerMessage::Hello(hello)) => {
+                let other_owner = self.catching_up_in.as_ref().is_some_and(|epoch| *epoch != hello.epoch);
+                if other_owner && self.cursor.is_some() {
+                    self.start_again();
+                    self.connection = None;
+                    return Ok(());
+                }
                 let phase = if self.writes { Phase::CatchingUp } else { Phase::Live };
+                self.catching_up_in = self.writes.then(|| hello.epoch.clone());
                 self.connection = Some((current, phase));
                 self.hello(&hello, generation, truth);
                 Ok(())
             }
-            (Phase::CatchingUp, ServerMessage::Reset { .. }) if self.unchecked => self.reset(generation),
+            (Phase::CatchingUp, ServerMessage::Reset { .. }) if self.unchecked => {
+                self.reset(generation, truth)
+            }
             (Phase::CatchingUp, ServerMessage::Entries { data, next: None }) => {
                 data.iter().try_for_each(|entry| {
                     let cursor = self.cursor.as_ref().map_or(0, |(_, seq, _)| *seq);
@@ -327,6 +340,7 @@ impl Client {
             }
             (Phase::CatchingUp, ServerMessage::Live { seq }) => {
                 self.connection = Some((current, Phase::Live));
+                self.catching_up_in = None;
                 self.last_seq = seq.0;
                 Ok(())
             }
@@ -407,17 +421,26 @@ impl Client {
         });
     }
 
-    fn reset(&mut self, generation: usize) -> Result<(), String> {
+    fn reset(&mut self, generation: usize, truth: &Truth) -> Result<(), String> {
         self.unchecked = false;
-        if self.cursor.as_ref().is_none_or(|(_, _, came_there)| *came_there == generation) {
+        let wrong = self.cursor.as_ref().is_none_or(|(epoch, seq, came_there)| {
+            *came_there == generation && !truth.may_reset(epoch, *seq)
+        });
+        if wrong {
             return Err("a reset, but the history is the same".into());
         }
+        self.start_again();
+        Ok(())
+    }
+
+    /// Forgets everything that was heard and reads from the start.
+    fn start_again(&mut self) {
         self.cursor = None;
+        self.catching_up_in = None;
         self.streams.clear();
         self.heard.clear();
         // Their numbers mean something else in this history.
         self.outbox.retain(|waiting| !matches!(waiting.push.action, Action::Compact { .. }));
-        Ok(())
     }
 
     fn take(&mut self, entry: &Entry, generation: usize, truth: &mut Truth) -> Result<(), String> {

@@ -40,8 +40,6 @@ pub enum Fault {
     DropABroadcast,
     /// The epochs are lost with the process.
     ForgetLineage,
-    /// Backups are copies of the disk of a running server. Not planted but real: see `tests/known_faults.rs`.
-    BackupInsideReservation,
 }
 
 /// What kind of run it is.
@@ -116,7 +114,6 @@ enum Event {
 
 /// The world.
 pub struct World {
-    settings: Settings,
     chance: Chance,
     now_ms: u64,
     /// What will happen, by time and then in the order in which it was planned.
@@ -147,7 +144,6 @@ impl World {
         let clients = (0..settings.clients).map(|number| Client::new(number, &mut chance)).collect();
         let report = Report { trace: Vec::new(), troubles: BTreeMap::new(), resets: 0 };
         let mut world = Self {
-            settings,
             server: Server::new(settings.fault, &mut chance),
             chance,
             now_ms: 0,
@@ -401,6 +397,13 @@ impl World {
         }
     }
 
+    fn crash(&mut self) {
+        let epoch = self.server.epoch();
+        let facts = self.server.crash(&mut self.chance);
+        self.truth.durable(&facts);
+        self.truth.crashed(&epoch, self.server.disk().record().stored.0);
+    }
+
     fn trouble(&mut self) {
         if !self.chaotic() {
             return;
@@ -409,8 +412,6 @@ impl World {
         if !self.server.running() {
             return;
         }
-        // Backups of a running server are the question then, and those of a stopped one would hide it.
-        let live_backups = self.settings.fault == Some(Fault::BackupInsideReservation);
         let (kind, down) = match self.chance.below(100) {
             0..35 => {
                 let open = self.network.open_connections();
@@ -420,37 +421,35 @@ impl World {
                 }
                 ("cut", false)
             }
-            35..60 if live_backups => {
+            35..40 => {
                 self.server.back_up();
                 self.truth.backed_up();
                 ("live backup", false)
             }
-            35..50 => {
+            40..50 => {
                 let items = self.server.evict(self.now_ms);
                 self.release(items, true);
                 ("evict", false)
             }
-            50..75 if !live_backups => {
-                let facts = self.server.crash(&mut self.chance);
-                self.truth.durable(&facts);
+            50..75 => {
+                self.crash();
                 ("crash", true)
             }
-            75..90 if !live_backups => {
+            75..90 => {
                 let items = self.server.stop(self.now_ms);
                 self.release(items, true);
                 self.server.back_up();
                 self.truth.backed_up();
                 ("restart", true)
             }
-            90..94 if !live_backups => {
+            90..94 => {
                 self.server.crash(&mut self.chance);
                 self.server.wipe();
                 self.truth.wiped();
                 ("wipe", true)
             }
             _ => {
-                let facts = self.server.crash(&mut self.chance);
-                self.truth.durable(&facts);
+                self.crash();
                 if !self.server.restore() {
                     ("crash", true)
                 } else {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use seabag_protocol::room::name::Epoch;
 use seabag_protocol::room::record::Entry;
 
 use super::client::{self, Client};
@@ -54,11 +55,14 @@ struct Generation {
 pub(super) struct Truth {
     generations: Vec<Generation>,
     backup: Option<Generation>,
+    /// Epochs whose owner crashed, and the newest stored number then: above it a cursor may be refused, because
+    /// nobody can tell a relay from what a restored backup lacks.
+    lapsed: BTreeMap<String, u64>,
 }
 
 impl Default for Truth {
     fn default() -> Self {
-        Self { generations: vec![Generation::default()], backup: None }
+        Self { generations: vec![Generation::default()], backup: None, lapsed: BTreeMap::new() }
     }
 }
 
@@ -100,6 +104,16 @@ impl Truth {
         self.generations.push(backup);
     }
 
+    /// The process of this epoch crashed when this was the newest stored number.
+    pub(super) fn crashed(&mut self, epoch: &Epoch, stored: u64) {
+        self.lapsed.insert(epoch.as_str().into(), stored);
+    }
+
+    /// Whether a reset is right for a reader of this epoch, although the history is the same.
+    pub(super) fn may_reset(&self, epoch: &Epoch, seq: u64) -> bool {
+        self.lapsed.get(epoch.as_str()).is_some_and(|stored| seq > *stored)
+    }
+
     /// A client is shown this. Promise 1: it is durable.
     pub(super) fn check_seen(&self, generation: usize, fact: &Fact) -> Result<(), String> {
         let generation = &self.generations[generation];
@@ -111,7 +125,9 @@ impl Truth {
 
     /// A client may go on with what it has: the server has all of it, or had.
     pub(super) fn check_kept(&self, generation: usize, heard: &BTreeSet<Fact>) -> Result<(), String> {
-        let lost = heard.iter().find(|fact| !self.generations[generation].facts.contains(fact));
+        // What a compact inserted is no message: whoever has it has what the messages before it say.
+        let facts = &self.generations[generation].facts;
+        let lost = heard.iter().find(|fact| fact.numbered && !facts.contains(fact));
         lost.map_or(Ok(()), |lost| Err(format!("no reset, but the server has lost {lost:?}")))
     }
 
