@@ -1,4 +1,5 @@
 //! Rooms come and go, on a real server: out of memory when nobody uses them, off the disk when their time is up.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::time::Duration;
 

@@ -1,5 +1,6 @@
 //! What concurrent clients of a real server see of one room, over WebSocket and HTTP, through cut connections
 //! and crashes, is explained by one order: their histories go through the checker of `history`.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
