@@ -1,6 +1,6 @@
 //! A disk that fails or is full under a real server: nothing further is acknowledged, the process says why and
 //! ends, and when the disk is repaired all that was acknowledged is there.
-
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 #![cfg(target_os = "linux")]
 
 use std::fs;

@@ -1,5 +1,6 @@
 //! Peers that mean harm or do not know better, against a real server. After each the server serves another room
 //! as always, and no id of a room shows in its log or metrics.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::time::Duration;
 

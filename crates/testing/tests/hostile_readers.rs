@@ -1,5 +1,6 @@
 //! Peers that do not read, do not answer or are too many, against a real server: others notice nothing, and what
 //! such a peer can make the server hold is bounded.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::time::Duration;
 

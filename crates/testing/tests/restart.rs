@@ -1,4 +1,5 @@
 //! Stops, wipes and restores of a real server: readers go on where they were, or are told that they cannot.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::fs;
 use std::path::Path;

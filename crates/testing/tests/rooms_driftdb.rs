@@ -1,4 +1,5 @@
 //! The DriftDB dialect over WebSocket, against a real server: what its published clients rely on.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use seabag_testing::process::ServerProcess;
 use seabag_testing::socket::{Incoming, Opening, compact, get, push, push_seqs};

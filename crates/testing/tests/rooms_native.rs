@@ -1,4 +1,5 @@
 //! The native dialect over WebSocket, against a real server, in JSON and in CBOR: the order rules.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use seabag_testing::process::ServerProcess;
 use seabag_testing::socket::{Incoming, Opening, Socket, compact, get, push, push_id, push_seqs};

@@ -1,5 +1,6 @@
 //! What the native dialect promises beyond order, against a real server: pushes that happen once, wills, trims,
 //! and what becomes of what was sent just before a goodbye.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use seabag_testing::process::ServerProcess;
 use seabag_testing::socket::{Incoming, Opening, Socket, compact, push, push_id, push_seqs};

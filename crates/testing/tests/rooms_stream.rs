@@ -1,4 +1,5 @@
 //! Reading a room by plain HTTP, against a real server: pages, long polls and event streams.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use std::time::Duration;
 
