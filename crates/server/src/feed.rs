@@ -271,7 +271,9 @@ impl Feed {
             Mode::Joining | Mode::CatchingUp(_) => {
                 let front = self.shared.due.lock().pop_front();
                 match front.map(|(position, answer)| (position, *answer)) {
-                    Some((position, Answer::Due(due))) => Box::pin(self.take_before_live(position, due, out)).await,
+                    Some((position, Answer::Due(due))) => {
+                        Box::pin(self.take_before_live(position, due, out)).await
+                    }
                     Some((_, Answer::End(refusal))) => self.shared.end(refusal),
                     None => {}
                 }
@@ -280,7 +282,8 @@ impl Feed {
     }
 
     async fn take_live(&mut self, out: &mut Vec<Outgoing>) {
-        let Batch::Events(events, end) = self.ring().read(self.position, BATCH_EVENTS_MAX, BATCH_BYTES_MAX) else {
+        let Batch::Events(events, end) = self.ring().read(self.position, BATCH_EVENTS_MAX, BATCH_BYTES_MAX)
+        else {
             out.push(Outgoing::End(slow_reader()));
             return;
         };
@@ -440,7 +443,8 @@ impl Feed {
             }
             Reply::ReadRoom { read, epoch, reset } => {
                 if let Some(reason) = reset {
-                    let reset = ServerMessage::Reset { reason: *reason, epoch: epoch.clone(), seq: read.head };
+                    let reset =
+                        ServerMessage::Reset { reason: *reason, epoch: epoch.clone(), seq: read.head };
                     out.push(Outgoing::Message(reset));
                 }
                 match self.reader.read_room(&due).await {

@@ -101,9 +101,7 @@ impl Removal {
     fn reason(self) -> Refusal {
         match self {
             Self::ByHolder | Self::ByKeeper => Refusal::new(Code::RoomDeleted, "the room was deleted"),
-            Self::Expiry(_) => {
-                Refusal::new(Code::RoomExpired, "the room was not used for its time to live")
-            }
+            Self::Expiry(_) => Refusal::new(Code::RoomExpired, "the room was not used for its time to live"),
         }
     }
 }
@@ -392,7 +390,9 @@ impl RoomTask {
                 Mail::Ask { command, held, answer } => {
                     self.apply(&mut wave, Origin::Answer(answer), command, held).await?;
                 }
-                Mail::Look { answer } => wave.sent.push((Origin::Look(answer, self.look()), Vec::new(), None)),
+                Mail::Look { answer } => {
+                    wave.sent.push((Origin::Look(answer, self.look()), Vec::new(), None))
+                }
                 Mail::Remove { removal, answer } => {
                     if let Some(kept) = self.keeps(removal) {
                         drop(answer.send(kept));
@@ -400,8 +400,12 @@ impl RoomTask {
                     }
                     self.submit(std::mem::take(&mut wave)).await?;
                     self.release_all().await?;
-                    let removed =
-                        self.surroundings.store.remove(self.hash).await.map_err(|error| store_refusal(&error));
+                    let removed = self
+                        .surroundings
+                        .store
+                        .remove(self.hash)
+                        .await
+                        .map_err(|error| store_refusal(&error));
                     // Whose room could not be removed is not told that it was.
                     let end = removed.as_ref().err().cloned().unwrap_or_else(|| removal.reason());
                     drop(answer.send(removed));
@@ -555,12 +559,8 @@ impl RoomTask {
                         events = true;
                     }
                     Effect::Reply(reply) => {
-                        let due = Due {
-                            reply,
-                            number: self.number,
-                            snapshot: snapshot.clone(),
-                            held: held.take(),
-                        };
+                        let due =
+                            Due { reply, number: self.number, snapshot: snapshot.clone(), held: held.take() };
                         if let (Origin::Feed(feed), Reply::Joined(joined)) = (&origin, &due.reply)
                             && joined.since.is_none_or(|since| since == joined.head)
                         {

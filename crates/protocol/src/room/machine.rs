@@ -260,7 +260,8 @@ impl Room {
             self.touch();
         }
         if self.record.reserved != self.head || self.record.stored != self.head {
-            self.record_changed |= lineage::reach(&mut self.record, self.head) || self.record.reserved != self.head;
+            self.record_changed |=
+                lineage::reach(&mut self.record, self.head) || self.record.reserved != self.head;
             self.record.reserved = self.head;
         }
         self.take_changes(now_ms)

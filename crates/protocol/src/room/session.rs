@@ -164,7 +164,14 @@ impl Session {
     pub fn new(options: Options, limits: impl Into<Arc<Limits>>, now_ms: u64) -> Self {
         let limits = limits.into();
         let rate = Rate::new(limits.pushes_per_second_max, now_ms);
-        Self { options, limits, rate, subscribed: BTreeSet::new(), subscribed_bytes: 0, wills: BTreeMap::new() }
+        Self {
+            options,
+            limits,
+            rate,
+            subscribed: BTreeSet::new(),
+            subscribed_bytes: 0,
+            wills: BTreeMap::new(),
+        }
     }
 
     /// How it was opened.
