@@ -641,10 +641,11 @@ fn changes_the_room(command: &Command) -> bool {
 /// Waits for the first of the waves. May be dropped at any time.
 async fn first_receipt(pending: &mut VecDeque<Pending>) -> Result<Pending, StoreError> {
     let committed = match pending.front_mut().and_then(|first| first.receipt.as_mut()) {
-        Some(receipt) => receipt.await?,
-        None => Committed { snapshot: None },
+        Some(receipt) => receipt.await,
+        None => Ok(Committed { snapshot: None }),
     };
+    // Taken out even if it failed: a receipt may not be waited for twice.
     let mut first = pending.pop_front().ok_or_else(|| StoreError::Stopped("no wave is pending".into()))?;
-    first.snapshot = committed.snapshot;
+    first.snapshot = committed?.snapshot;
     Ok(first)
 }
