@@ -33,10 +33,19 @@ pub(crate) struct Directory {
     _lock: File,
 }
 
+/// Makes the directory, if need be, so that only its owner may look into it.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
 impl Directory {
     /// Locks a directory, making it if need be, and looks at what is in it.
     pub(crate) fn lock(path: &Path) -> Result<(Self, Contents), StoreError> {
-        fs::create_dir_all(path).map_err(|error| failed(path, &error))?;
+        create_private(path).map_err(|error| failed(path, &error))?;
         refuse_foreign(path)?;
         let lock = lock_file(path)?;
         let directory = Self { path: path.to_owned(), _lock: lock };

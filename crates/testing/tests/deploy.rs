@@ -136,7 +136,7 @@ async fn the_images_command_lines_are_accepted() {
     build().await;
     let file = read("Dockerfile").replace("\\\n", " ");
     let list = |instruction: &str| -> Vec<String> {
-        let line = file.lines().map(str::trim).filter(|line| line.contains(instruction)).next_back().unwrap();
+        let line = file.lines().map(str::trim).rfind(|line| line.contains(instruction)).unwrap();
         let (_, list) = line.rsplit_once(instruction).unwrap();
         serde_json::from_str(list.trim()).unwrap_or_else(|error| panic!("{error} in {line}"))
     };
