@@ -12,7 +12,7 @@ Examples:
   make 2>&1 | seabag room push build log --lines every line of output, as it comes
   seabag room tail build --all                   everything in the room, then what comes
 
-A room's id is a secret: who has it can read and write the room. So it is never an argument, which
+A room's id is a secret: who has it can read and write the room. So it is never an argument, which \
 other users of the machine could see. Rooms are named by aliases, kept in a file that only you can read.";
 
 /// Real-time rooms on your own server: keyed, ordered streams with replays and compaction.

@@ -19,9 +19,9 @@ use clap::Parser;
 use arguments::{Arguments, Command};
 use exit::Exit;
 
-/// The system's own keeps what a burst of rooms needed; this one gives it back.
+/// The system's own keeps what a burst of rooms needed; this one gives it back within seconds.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() {
     let arguments = Arguments::parse();

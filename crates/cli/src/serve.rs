@@ -13,11 +13,11 @@ use crate::output;
 use crate::settings::{self, Configuration, DurabilityChoice, SettingFlags};
 
 const ABOUT: &str = "\
-Every setting can be given in three ways: as a flag, as a variable (SEABAG_ and the name in capitals, such as
-SEABAG_LISTEN or SEABAG_MESSAGE_BYTES_MAX), or in a TOML file (the name with underscores; limits under [limits]).
+Every setting can be given in three ways: as a flag, as a variable (SEABAG_ and the name in capitals, such as \
+SEABAG_LISTEN or SEABAG_MESSAGE_BYTES_MAX), or in a TOML file (the name with underscores; limits under [limits]). \
 A flag beats a variable, a variable beats the file. --print-config shows the result, in the form of such a file.
 
-Secrets are no flags, since other users can see arguments: they come from a file or from the variables
+Secrets are no flags, since other users can see arguments: they come from a file or from the variables \
 SEABAG_CREATION_TOKEN and SEABAG_ADMIN_TOKEN.
 
 Examples:
@@ -27,7 +27,7 @@ Examples:
   seabag serve --print-config > seabag.toml; seabag serve --config seabag.toml
   SEABAG_ROOM_BYTES_MAX=64MiB seabag serve --rooms-max 1000
 
-SIGTERM or SIGINT: the server takes no more connections, tells its clients to come back, finishes what the disk
+SIGTERM or SIGINT: the server takes no more connections, tells its clients to come back, finishes what the disk \
 has begun, and ends. A second signal ends it at once.";
 
 /// Run a server.

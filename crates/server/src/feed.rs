@@ -21,6 +21,11 @@ use crate::room_task::{Held, Mail, RoomHandle};
 
 /// Most events that are taken from the ring at once: then answers and the socket have their turn.
 const BATCH_EVENTS_MAX: usize = 512;
+/// About the most bytes of them, as the ring counts: what a reader holds beside the ring while it writes.
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of answers after which what was taken is sent first. Answers that read are as large as their streams, and
+/// a thousand commands may wait.
+const ANSWERS_BYTES_MAX: usize = 256 * 1024;
 /// Most streams of a watching connection that are read at once.
 const WATCHED_READS_MAX: usize = 16;
 
@@ -138,6 +143,25 @@ pub(crate) enum Outgoing {
     End(Refusal),
 }
 
+impl Outgoing {
+    /// About what it holds, for what one reader has in hand at once. Events are shared, and the ring's to count.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Message(ServerMessage::Init { data, .. }) => {
+                data.iter().map(|(_, value)| 64 + value.len()).sum()
+            }
+            Self::Message(ServerMessage::Entries { data, .. }) => {
+                data.iter().map(|entry| 64 + entry.value.len()).sum()
+            }
+            Self::Message(ServerMessage::Keys { data, .. }) => {
+                data.iter().map(|summary| 128 + summary.key.as_str().len()).sum()
+            }
+            Self::Message(_) => 128,
+            Self::Event(_) | Self::End(_) => 0,
+        }
+    }
+}
+
 enum Mode {
     /// Waits for the place in the order where it joins.
     Joining,
@@ -175,7 +199,7 @@ impl Feed {
             let session = session.lock();
             (session.join(), session.options().client.clone())
         };
-        room.send(Mail::Join { feed: Arc::clone(&shared), command, client }).await?;
+        room.send(Mail::Join { feed: Arc::clone(&shared), command: Box::new(command), client }).await?;
         let feed = Self {
             room,
             shared,
@@ -251,13 +275,14 @@ impl Feed {
     }
 
     async fn take_live(&mut self, out: &mut Vec<Outgoing>) {
-        let Batch::Events(events, end) = self.ring().read(self.position, BATCH_EVENTS_MAX) else {
+        let Batch::Events(events, end) = self.ring().read(self.position, BATCH_EVENTS_MAX, BATCH_BYTES_MAX) else {
             out.push(Outgoing::End(slow_reader()));
             return;
         };
         // An answer's place is known before the event behind it is visible, so all answers up to `end` are here.
         let mut events = events.into_iter();
-        loop {
+        let mut answered = 0;
+        while answered < ANSWERS_BYTES_MAX {
             let due = {
                 let mut queue = self.shared.due.lock();
                 if queue.front().is_some_and(|(place, _)| *place <= end) { queue.pop_front() } else { None }
@@ -269,7 +294,11 @@ impl Feed {
                 self.hear(event, out);
             }
             match due.map(|(_, answer)| *answer) {
-                Some(Answer::Due(due)) => self.finish(due, out).await,
+                Some(Answer::Due(due)) => {
+                    let before = out.len();
+                    self.finish(due, out).await;
+                    answered += out.iter().skip(before).map(Outgoing::bytes).sum::<usize>();
+                }
                 Some(Answer::End(refusal)) => return self.shared.end(refusal),
                 None => break,
             }
@@ -310,8 +339,8 @@ impl Feed {
     async fn take_before_live(&mut self, position: u64, due: Due, out: &mut Vec<Outgoing>) {
         match due.reply {
             Reply::Joined(joined) => self.joined(position, joined, out).await,
-            Reply::ReadRoom { ref read, ref epoch, .. } if matches!(self.mode, Mode::CatchingUp(after) if after == read.after) =>
-            {
+            // Its own page, and not one that the peer asked for from the same number.
+            Reply::ReadRoom { ref read, ref epoch, .. } if due.held.is_none() => {
                 let (head, epoch) = (read.head, epoch.clone());
                 match self.reader.read_room(&due).await {
                     Err(refusal) => self.shared.end(refusal),
@@ -372,7 +401,7 @@ impl Feed {
     }
 
     async fn ask(&mut self, command: Command) {
-        let mail = Mail::Command { feed: Arc::clone(&self.shared), command, held: None };
+        let mail = Mail::Command { feed: Arc::clone(&self.shared), command: Box::new(command), held: None };
         if let Err(refusal) = self.room.send(mail).await {
             self.shared.end(refusal);
         }

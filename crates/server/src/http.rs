@@ -246,7 +246,7 @@ async fn apply(
         app.registry.look(address.hash()).await?;
         return Ok(SendAnswer::Null);
     };
-    let held = app.hold(bytes).await.map(|server| Held { _connection: None, _server: server });
+    let held = app.hold(bytes).await.map(|server| Held { _connection: None, server: Some(server) });
     let answers = app.registry.send(address.hash(), command, held).await?;
     answer(&app.reader(), answers, encoding).await
 }

@@ -53,8 +53,14 @@ impl Reader {
         read: impl FnOnce(&dyn Snapshot) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Refusal> {
         let snapshot = snapshot.ok_or_else(no_snapshot)?;
-        let _place = self.places.acquire().await.map_err(|_| unavailable("the server is stopping"))?;
-        let done = tokio::task::spawn_blocking(move || read(snapshot.as_ref())).await;
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let place = place.map_err(|_| unavailable("the server is stopping"))?;
+        // The read itself keeps the place: whoever asked may leave, but a read that has begun goes on.
+        let read = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            read(snapshot.as_ref())
+        });
+        let done = read.await;
         done.map_err(|_| unavailable("a read failed"))?.map_err(|error| {
             tracing::error!(%error, "a read of the store failed");
             store_refusal(&error)
@@ -77,4 +83,35 @@ fn read_room(snapshot: &dyn Snapshot, number: RoomNumber, read: &RoomRead) -> Re
 /// A read without a snapshot would be a fault of the room's driver; the peer may try again.
 fn no_snapshot() -> Refusal {
     unavailable("the read lost its place")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seabag_store::{LocalStore, Options, Store};
+    use std::sync::mpsc;
+
+    #[tokio::test]
+    async fn a_read_whose_caller_has_left_still_counts() {
+        let store = LocalStore::in_memory(&Options::default()).unwrap();
+        let reader = Reader::new(1);
+        let (go_on, held) = mpsc::channel::<()>();
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let read = {
+            let (reader, snapshot) = (reader.clone(), store.snapshot());
+            tokio::spawn(async move {
+                let read = move |_: &dyn Snapshot| {
+                    begun.send(()).unwrap();
+                    held.recv().map_err(|error| StoreError::Io(error.to_string()))
+                };
+                reader.run(Some(snapshot), read).await
+            })
+        };
+        has_begun.await.unwrap();
+        read.abort();
+        assert!(read.await.unwrap_err().is_cancelled());
+        assert_eq!(reader.places.available_permits(), 0);
+        go_on.send(()).unwrap();
+        reader.run(Some(store.snapshot()), |_| Ok(())).await.unwrap();
+    }
 }

@@ -156,13 +156,39 @@ impl Ring {
         self.inner.read().base <= position
     }
 
-    /// At most `events_max` events from a position on.
-    pub(crate) fn read(&self, position: u64, events_max: usize) -> Batch {
+    /// The events from a position on: at most so many, and none behind the one that passes `bytes_max`.
+    pub(crate) fn read(&self, position: u64, events_max: usize, bytes_max: usize) -> Batch {
         let inner = self.inner.read();
         let Some(skip) = position.checked_sub(inner.base) else { return Batch::Overflow };
         let skip = usize::try_from(skip).unwrap_or(usize::MAX).min(inner.events.len());
-        let events: Vec<_> = inner.events.range(skip..).take(events_max).cloned().collect();
+        let mut bytes = 0;
+        let fits = |event: &&Arc<Event>| {
+            let fits = bytes < bytes_max;
+            bytes += weight(event);
+            fits
+        };
+        let events: Vec<_> = inner.events.range(skip..).take(events_max).take_while(fits).cloned().collect();
         let end = position + events.len() as u64;
         Batch::Events(events, end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seabag_protocol::room::value::Value;
+
+    #[test]
+    fn a_batch_is_bounded_in_bytes_and_never_empty_while_there_is_something() {
+        let ring = Ring::new();
+        for seq in 1..=10 {
+            let value = Value::from_json(&format!("\"{}\"", "x".repeat(1_000))).unwrap();
+            let entry = Entry { key: StreamKey::from("k"), seq: RoomSeq(seq), value };
+            ring.push(Event::Push(Shared::new(entry, true)));
+        }
+        for (bytes_max, expected) in [(1, 1), (2_500, 2), (usize::MAX, 10)] {
+            let Batch::Events(events, end) = ring.read(0, 100, bytes_max) else { panic!("all are here") };
+            assert_eq!((events.len(), end), (expected, expected as u64));
+        }
     }
 }

@@ -26,30 +26,41 @@ use crate::status::{store_refusal, unavailable};
 /// Most commands that are applied before the commits that are done get their turn.
 const WAVE_COMMANDS_MAX: usize = 512;
 
-/// A command's share of the bounds on what may wait. Dropped when the command is answered.
+/// A command's share of the bounds on what may wait.
 pub(crate) struct Held {
+    /// Given back when the answer is taken: bounds what waits for a peer that does not read.
     pub(crate) _connection: Option<OwnedSemaphorePermit>,
-    pub(crate) _server: OwnedSemaphorePermit,
+    /// Given back when the command has been done: bounds what waits for the disk.
+    pub(crate) server: Option<OwnedSemaphorePermit>,
+}
+
+impl Held {
+    /// The command is done and its answer due. A peer that does not take it must not keep the server's share, or
+    /// a few such peers would stop everybody's sockets.
+    fn done(mut self) -> Self {
+        self.server = None;
+        self
+    }
 }
 
 /// What an HTTP request gets back: its answers, in order.
 pub(crate) type Answers = Result<Vec<Due>, Refusal>;
 
-/// What reaches a room.
+/// What reaches a room. Small, for a mailbox holds room for 32 at once even when it is empty.
 pub(crate) enum Mail {
     /// A reader joins.
     Join {
         feed: Arc<FeedShared>,
-        command: Command,
+        command: Box<Command>,
         /// Its outbox: a second reader with the same one displaces the first.
         client: Option<ClientId>,
     },
     /// A reader says something.
-    Command { feed: Arc<FeedShared>, command: Command, held: Option<Held> },
+    Command { feed: Arc<FeedShared>, command: Box<Command>, held: Option<Held> },
     /// A reader is to end with this refusal, behind the answers that are due to it.
     Hang { feed: Arc<FeedShared>, refusal: Refusal },
     /// One command that is answered once (HTTP).
-    Ask { command: Command, held: Option<Held>, answer: oneshot::Sender<Answers> },
+    Ask { command: Box<Command>, held: Option<Held>, answer: oneshot::Sender<Answers> },
     /// What the room is now.
     Look { answer: oneshot::Sender<Result<Look, Refusal>> },
     /// The room is in use, though nothing is written: its time to live starts anew.
@@ -172,7 +183,9 @@ async fn run(
     };
     mailbox.close();
     registry.forget_closed(hash);
-    while let Ok(mail) = mailbox.try_recv() {
+    // Not `try_recv`: a sender that has its place already may not have put its mail there yet. Lost mail would
+    // leave who joins waiting for ever.
+    while let Some(mail) = mailbox.recv().await {
         mail.refuse(refusal.clone());
     }
 }
@@ -307,16 +320,16 @@ impl RoomTask {
             match mail {
                 Mail::Join { feed, command, client } => {
                     self.admit(&feed, client);
-                    self.apply(&mut wave, Origin::Feed(feed), command, None).await?;
+                    self.apply(&mut wave, Origin::Feed(feed), *command, None).await?;
                 }
                 Mail::Command { feed, command, held } => {
-                    self.apply(&mut wave, Origin::Feed(feed), command, held).await?;
+                    self.apply(&mut wave, Origin::Feed(feed), *command, held).await?;
                 }
                 Mail::Hang { feed, refusal } => {
                     wave.sent.push((Origin::Hang(feed, refusal), Vec::new(), None))
                 }
                 Mail::Ask { command, held, answer } => {
-                    self.apply(&mut wave, Origin::Answer(answer), command, held).await?;
+                    self.apply(&mut wave, Origin::Answer(answer), *command, held).await?;
                 }
                 Mail::Look { answer } => wave.sent.push((Origin::Look(answer, self.look()), Vec::new(), None)),
                 Mail::Touch => self.room.touch(),
@@ -437,7 +450,7 @@ impl RoomTask {
         let mut events = false;
         let mut deliveries = 0;
         for (origin, effects, held) in wave.sent {
-            let mut held = held;
+            let mut held = held.map(Held::done);
             let mut answers = Vec::new();
             for effect in effects {
                 match effect {

@@ -15,6 +15,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
 use seabag_protocol::error::{Code, Refusal};
+use seabag_protocol::room::machine::Command;
 use seabag_protocol::room::name::RoomAddress;
 use seabag_protocol::room::server_message::ServerMessage;
 use seabag_protocol::room::session::{Options, Received, Session};
@@ -42,7 +43,11 @@ const HELD_FRAMES_MAX: usize = 64;
 const HELD_BYTES_MAX: usize = 64 * 1024;
 /// How long a peer has to take what is left and the close frame.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
-/// The least that a command counts against its connection's bytes.
+/// What a command counts in addition that is answered by a page: the page is made at the command's place and
+/// may then wait for the peer, while what asked for it is tiny.
+const PAGE_WEIGHT: u32 = 256 * 1024;
+
+/// What a command of so many bytes counts against its connection's.
 fn command_weight(bytes: usize, limits: &seabag_protocol::limits::Limits) -> u32 {
     let share = limits.connection_inflight_bytes_max / limits.connection_commands_max.max(1);
     let most = limits.connection_inflight_bytes_max.max(1);
@@ -220,11 +225,10 @@ impl Connection {
     async fn submit(&self, frame: Message) -> ControlFlow<()> {
         let bytes = frame_bytes(&frame);
         let weight = command_weight(bytes, &self.app.limits);
-        let Ok(connection) = Arc::clone(&self.inflight).acquire_many_owned(weight).await else {
+        let Ok(mut share) = Arc::clone(&self.inflight).acquire_many_owned(weight).await else {
             return ControlFlow::Break(());
         };
         let Some(server) = self.app.hold(bytes).await else { return ControlFlow::Break(()) };
-        let held = Some(Held { _connection: Some(connection), _server: server });
         self.app.metrics.received.inc();
         let received = match &frame {
             Message::Text(text) => self.session.lock().receive_text(text, now_ms()),
@@ -239,7 +243,16 @@ impl Connection {
                 return ControlFlow::Break(());
             }
         };
-        let mail = Mail::Command { feed: Arc::clone(&self.feed), command, held };
+        if matches!(command, Command::Keys { .. } | Command::GetRoom { .. }) {
+            let most = u32::try_from(self.app.limits.connection_inflight_bytes_max).unwrap_or(u32::MAX);
+            let more = PAGE_WEIGHT.min(most.saturating_sub(weight));
+            let Ok(more) = Arc::clone(&self.inflight).acquire_many_owned(more).await else {
+                return ControlFlow::Break(());
+            };
+            share.merge(more);
+        }
+        let held = Some(Held { _connection: Some(share), server: Some(server) });
+        let mail = Mail::Command { feed: Arc::clone(&self.feed), command: Box::new(command), held };
         match self.room.send(mail).await {
             Ok(()) => ControlFlow::Continue(()),
             Err(refusal) => {

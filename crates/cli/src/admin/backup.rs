@@ -15,7 +15,7 @@ use crate::output::{self, Lines};
 /// Write a backup of one moment while the server goes on.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-FILE appears only when the backup is whole and on disk, and replaces one of the same name. It holds what the server
+FILE appears only when the backup is whole and on disk, and replaces one of the same name. It holds what the server \
 holds: keep it as private. `seabag admin restore` reads it.
 
 Examples:

@@ -7,14 +7,16 @@ mod offline;
 mod rooms;
 mod stats;
 
+use anyhow::anyhow;
 use clap::{Args, Subcommand};
 
+use crate::client::http::HttpError;
 use crate::exit::Exit;
 
 /// Look after a server.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The server's admin address is set with `seabag serve --admin-listen`. If it asks for a token: SEABAG_ADMIN_TOKEN or
+The server's admin address is set with `seabag serve --admin-listen`. If it asks for a token: SEABAG_ADMIN_TOKEN or \
 --admin-token-file. `restore` and `check` need no server, and refuse data that a server has open.
 
 Examples:
@@ -44,12 +46,18 @@ enum AdminCommand {
 
 /// Runs one of the commands.
 pub(crate) async fn run(admin: Admin) -> anyhow::Result<Exit> {
-    match admin.command {
+    let outcome = match admin.command {
         AdminCommand::Backup(command) => backup::run(command).await,
         AdminCommand::Restore(command) => offline::restore(command),
         AdminCommand::Check(command) => offline::check(command),
         AdminCommand::Stats(command) => stats::run(command).await,
         AdminCommand::Rooms(command) => rooms::list(command).await,
         AdminCommand::Delete(command) => rooms::delete(command).await,
-    }
+    };
+    outcome.map_err(|error| match error.downcast_ref::<HttpError>() {
+        Some(HttpError::NotSent { .. }) => {
+            anyhow!("{error} The admin address is off unless --admin-listen sets it.")
+        }
+        _ => error,
+    })
 }

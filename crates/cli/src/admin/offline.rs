@@ -14,7 +14,7 @@ use crate::output::{self, Lines};
 /// Restore a backup into an empty directory, offline.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Clients notice by themselves: they get a reset, since their cursors belong to a history that the backup does not have.
+Clients notice by themselves: a cursor from after the backup belongs to a history that is gone, and gets a reset.
 
 Example:
   seabag admin restore --data /var/lib/seabag /var/backups/seabag-2026-11-22
@@ -30,7 +30,7 @@ pub(crate) struct Restore {
 /// Read all the data of a stopped server and report what is wrong.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It repairs nothing. Exit code 0: nothing was found. 1: something was, or the data cannot be opened; each finding is a
+It repairs nothing. Exit code 0: nothing was found. 1: something was, or the data cannot be opened; each finding is a \
 line of standard output. At most a thousand are listed.
 
 Example:

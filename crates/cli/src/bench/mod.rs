@@ -26,12 +26,12 @@ use report::Report;
 /// Measure a server.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --server a server of its own is started as a child process: in memory, or with --data on the disk of that
-directory (in a new directory there, removed afterwards). `durable` needs a disk and uses the current directory's
+Without --server a server of its own is started as a child process: in memory, or with --data on the disk of that \
+directory (in a new directory there, removed afterwards). `durable` needs a disk and uses the current directory's \
 unless told otherwise.
 
-One JSON object a measurement on standard output, a table on standard error. Every scenario measures its reference in
-the same run, with the same client. The client shares the machine's processors with the server: numbers are lower
+One JSON object a measurement on standard output, a table on standard error. Every scenario measures its reference in \
+the same run, with the same client. The client shares the machine's processors with the server: numbers are lower \
 bounds. Measure a release build on an idle machine.
 
 Examples:

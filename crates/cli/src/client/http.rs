@@ -20,7 +20,12 @@ const ERROR_TEXT_MAX: usize = 300;
 #[derive(Debug)]
 pub(crate) enum HttpError {
     /// The server did not take the request: nothing happened there.
-    NotSent(String),
+    NotSent {
+        /// Where it should have been: scheme, host and port.
+        server: String,
+        /// What went wrong.
+        reason: String,
+    },
     /// The connection broke: whether anything happened is not known.
     Broken(String),
     /// The server said no.
@@ -37,7 +42,7 @@ pub(crate) enum HttpError {
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotSent(reason) => write!(f, "cannot reach the server: {reason}"),
+            Self::NotSent { server, reason } => f.write_str(&unreachable(server, reason)),
             Self::Broken(reason) => write!(f, "the connection to the server broke: {reason}"),
             Self::Refused { refusal: Some(refusal), .. } => write!(f, "the server refused: {refusal}"),
             Self::Refused { status, text, .. } if text.is_empty() => {
@@ -54,7 +59,7 @@ impl HttpError {
     /// Whether the same request may pass later.
     fn passes_later(&self) -> bool {
         match self {
-            Self::NotSent(_) | Self::Broken(_) => true,
+            Self::NotSent { .. } | Self::Broken(_) => true,
             Self::Refused { status, .. } => matches!(status.as_u16(), 429 | 502 | 503 | 504),
         }
     }
@@ -95,8 +100,13 @@ impl Http {
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response, HttpError> {
         let response = request.send().await.map_err(|error| {
             let connecting = error.is_connect() || error.is_builder();
+            // The origin alone: a path may hold a room's id.
+            let server = error.url().map(|url| url.origin().ascii_serialization());
             let reason = describe(error);
-            if connecting { HttpError::NotSent(reason) } else { HttpError::Broken(reason) }
+            match server {
+                Some(server) if connecting => HttpError::NotSent { server, reason },
+                _ => HttpError::Broken(reason),
+            }
         })?;
         let status = response.status();
         if status.is_success() {
@@ -125,7 +135,7 @@ impl Http {
                 Ok(text) => return Ok(text),
                 Err(error) => error,
             };
-            reached |= !matches!(error, HttpError::NotSent(_));
+            reached |= !matches!(error, HttpError::NotSent { .. });
             let wait = match &error {
                 HttpError::Refused { refusal: Some(Refusal { retry_ms: Some(retry_ms), .. }), .. } => {
                     backoff.next().max(Duration::from_millis(*retry_ms))
@@ -166,6 +176,11 @@ pub(crate) fn authorize(request: RequestBuilder, token: Option<&str>) -> Request
         Some(token) => request.bearer_auth(token),
         None => request,
     }
+}
+
+/// What to tell when nobody answers at a server's address.
+pub(crate) fn unreachable(server: &str, reason: &str) -> String {
+    format!("cannot reach a server at {server} ({reason}); does `seabag serve` run there?")
 }
 
 /// The error and its causes, without the URL.

@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use super::backoff::random_below;
-use super::http::read_refusal;
+use super::http::{read_refusal, unreachable};
 use super::link::Link;
 
 /// The server pings every 20 s unless it was told otherwise; three times that without a byte means it is gone.
@@ -215,7 +215,7 @@ async fn connect(link: &Link, query: &str) -> Result<WebSocketStream<MaybeTlsStr
             Err(Ending { reason, again: passes, wait: Duration::from_millis(retry_ms) })
         }
         // These name the host at most, never the path.
-        Err(SocketError::Io(error)) => Err(Ending::lost(format!("cannot reach the server: {error}"))),
+        Err(SocketError::Io(error)) => Err(Ending::lost(unreachable(&link.server, &error.to_string()))),
         Err(SocketError::Tls(error)) => Err(Ending::final_because(format!("TLS failed: {error}"))),
         Err(SocketError::Protocol(error)) => Err(Ending::final_because(format!(
             "this is no server of rooms, or a proxy is in the way: {error}"

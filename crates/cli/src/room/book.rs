@@ -18,7 +18,7 @@ const ID_INPUT_MAX: u64 = 64 * 1024;
 /// Give a room that exists an alias.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The room's id, its URL, or the line that `room new` printed is read from standard input, so that it shows in no
+The room's id, its URL, or the line that `room new` printed is read from standard input, so that it shows in no \
 list of processes and no shell history.
 
 Examples:

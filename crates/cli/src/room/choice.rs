@@ -51,15 +51,16 @@ impl Words {
 }
 
 impl RoomChoice {
-    /// Finds the room, and checks how many words are left for the command: `required`, then `optional` ones.
+    /// Finds the room, and checks how many words are left for the command: `required`, then `optional` ones. The
+    /// first word is the room's alias only if nothing else names the room, so words do not know their places.
     pub(crate) fn resolve(
         &self,
-        words: Vec<String>,
+        words: impl IntoIterator<Item = Option<String>>,
         required: &[&str],
         optional: &[&str],
     ) -> anyhow::Result<(Chosen, Words)> {
         let variable = std::env::var("SEABAG_ROOM").ok().filter(|text| !text.is_empty());
-        let mut words = VecDeque::from(words);
+        let mut words = words.into_iter().flatten().collect::<VecDeque<_>>();
         let (chosen, by_variable) = match (&self.room, variable) {
             (Some(text), _) => (self.by_argument(text)?, false),
             (None, Some(text)) => (self.by_text(&text)?, true),

@@ -14,7 +14,7 @@ use crate::exit::{Exit, usage};
 #[command(
     override_usage = "seabag room compact [OPTIONS] [ROOM] <KEY> <SEQ> [VALUE]",
     after_help = "\
-The value may depend only on this stream's entries up to SEQ, so that whoever reads later sees the same state as who
+The value may depend only on this stream's entries up to SEQ, so that whoever reads later sees the same state as who \
 read before. Nothing is broadcast. At or below an earlier compact nothing happens, and the answer says \"stale\".
 
 Example, a log that becomes its number of lines:
@@ -23,9 +23,18 @@ Example, a log that becomes its number of lines:
     seabag room compact build log $seq"
 )]
 pub(crate) struct Compact {
-    /// The room's alias, unless --room or SEABAG_ROOM names it; then key, number and value.
-    #[arg(value_name = "ROOM> <KEY> <SEQ> <VALUE", num_args = 0.., allow_negative_numbers = true)]
-    words: Vec<String>,
+    /// The room's alias. Left out when --room or SEABAG_ROOM names the room.
+    #[arg(value_name = "ROOM", allow_negative_numbers = true)]
+    first: Option<String>,
+    /// The stream's key.
+    #[arg(value_name = "KEY", allow_negative_numbers = true)]
+    second: Option<String>,
+    /// The number of the last entry that the value stands for.
+    #[arg(value_name = "SEQ", allow_negative_numbers = true)]
+    third: Option<String>,
+    /// The value, in JSON. Without it: from standard input.
+    #[arg(value_name = "VALUE", allow_negative_numbers = true)]
+    fourth: Option<String>,
     #[command(flatten)]
     room: RoomChoice,
     /// The value is text, not JSON.
@@ -44,16 +53,26 @@ Example:
   seabag room trim build log 1200"
 )]
 pub(crate) struct Trim {
-    /// The room's alias, unless --room or SEABAG_ROOM names it; then key and number.
-    #[arg(value_name = "ROOM> <KEY> <SEQ", num_args = 0..)]
-    words: Vec<String>,
+    /// The room's alias. Left out when --room or SEABAG_ROOM names the room.
+    #[arg(value_name = "ROOM")]
+    first: Option<String>,
+    /// The stream's key.
+    #[arg(value_name = "KEY")]
+    second: Option<String>,
+    /// The number of the last entry to drop.
+    #[arg(value_name = "SEQ")]
+    third: Option<String>,
     #[command(flatten)]
     room: RoomChoice,
 }
 
 /// Compacts.
 pub(crate) async fn compact(command: Compact) -> anyhow::Result<Exit> {
-    let (chosen, mut words) = command.room.resolve(command.words, &["KEY", "SEQ"], &["VALUE"])?;
+    let (chosen, mut words) = command.room.resolve(
+        [command.first, command.second, command.third, command.fourth],
+        &["KEY", "SEQ"],
+        &["VALUE"],
+    )?;
     let key = StreamKey::from(words.required("KEY")?);
     let seq = parse_seq(&words.required("SEQ")?)?;
     let value = value::read(words.optional(), command.text)?;
@@ -64,7 +83,8 @@ pub(crate) async fn compact(command: Compact) -> anyhow::Result<Exit> {
 
 /// Trims.
 pub(crate) async fn trim(command: Trim) -> anyhow::Result<Exit> {
-    let (chosen, mut words) = command.room.resolve(command.words, &["KEY", "SEQ"], &[])?;
+    let (chosen, mut words) =
+        command.room.resolve([command.first, command.second, command.third], &["KEY", "SEQ"], &[])?;
     let key = StreamKey::from(words.required("KEY")?);
     let seq = parse_seq(&words.required("SEQ")?)?;
     let ack = push_once(&chosen.link, key.clone(), None, Action::Compact { seq }).await?;

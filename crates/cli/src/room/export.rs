@@ -23,7 +23,7 @@ pub(crate) const FORMAT: &str = "room-export";
 #[command(
     override_usage = "seabag room export [OPTIONS] [ROOM] [FILE]",
     after_help = "\
-NDJSON: a header, then one {\"key\",\"value\",\"seq\"} a line in order, then {\"end\":true,\"entries\":N}. The file
+NDJSON: a header, then one {\"key\",\"value\",\"seq\"} a line in order, then {\"end\":true,\"entries\":N}. The file \
 appears only when it is whole. Without FILE it goes to standard output. The room may be written to meanwhile.
 
 Examples:
@@ -31,9 +31,12 @@ Examples:
   seabag room export build | gzip > build.ndjson.gz"
 )]
 pub(crate) struct Export {
-    /// The room's alias, unless --room or SEABAG_ROOM names it; then the file.
-    #[arg(value_name = "ROOM> <FILE", num_args = 0..)]
-    words: Vec<String>,
+    /// The room's alias. Left out when --room or SEABAG_ROOM names the room.
+    #[arg(value_name = "ROOM")]
+    first: Option<String>,
+    /// The file; - or nothing for standard output.
+    #[arg(value_name = "FILE")]
+    second: Option<String>,
     #[command(flatten)]
     room: RoomChoice,
 }
@@ -65,7 +68,7 @@ pub(crate) struct End {
 
 /// Exports the room.
 pub(crate) async fn run(command: Export) -> anyhow::Result<Exit> {
-    let (chosen, mut words) = command.room.resolve(command.words, &[], &["FILE"])?;
+    let (chosen, mut words) = command.room.resolve([command.first, command.second], &[], &["FILE"])?;
     let pages = Pages::new(Http::new()?, &chosen.link, &Cursor::START);
     match words.optional().filter(|path| path != "-").map(PathBuf::from) {
         None => {

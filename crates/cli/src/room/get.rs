@@ -27,9 +27,12 @@ Examples:
   seabag room get build log | jq -r .value"
 )]
 pub(crate) struct Get {
-    /// The room's alias, unless --room or SEABAG_ROOM names it; then the stream's key.
-    #[arg(value_name = "ROOM> <KEY", num_args = 0..)]
-    words: Vec<String>,
+    /// The room's alias. Left out when --room or SEABAG_ROOM names the room.
+    #[arg(value_name = "ROOM")]
+    first: Option<String>,
+    /// The stream's key.
+    #[arg(value_name = "KEY")]
+    second: Option<String>,
     #[command(flatten)]
     room: RoomChoice,
     /// Only entries above this number.
@@ -39,7 +42,7 @@ pub(crate) struct Get {
 
 /// Prints the stream.
 pub(crate) async fn run(command: Get) -> anyhow::Result<Exit> {
-    let (chosen, mut words) = command.room.resolve(command.words, &["KEY"], &[])?;
+    let (chosen, mut words) = command.room.resolve([command.first, command.second], &["KEY"], &[])?;
     let key = StreamKey::from(words.required("KEY")?);
     let question = ClientMessage::GetStream { key, after: Some(RoomSeq(command.after)) };
     let ServerMessage::Init { key, data } = ask(&Http::new()?, &chosen.link, &question).await? else {

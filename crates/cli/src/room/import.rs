@@ -35,10 +35,10 @@ const LINE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 #[command(
     override_usage = "seabag room import [OPTIONS] [ROOM] [FILE]",
     after_help = "\
-Reads what `room export` wrote, or any NDJSON of {\"key\",\"value\"}. Keys and their order are kept, numbers are new.
+Reads what `room export` wrote, or any NDJSON of {\"key\",\"value\"}. Keys and their order are kept, numbers are new. \
 Without FILE it is read from standard input.
 
-When an import was cut, run it again: entries that are stored already are not stored twice (the server remembers that
+When an import was cut, run it again: entries that are stored already are not stored twice (the server remembers that \
 for a day at least). That needs the export's header; lines without one are imported anew each time.
 
 Examples:
@@ -46,9 +46,12 @@ Examples:
   seabag room export old | seabag room import new"
 )]
 pub(crate) struct Import {
-    /// The room's alias, unless --room or SEABAG_ROOM names it; then the file.
-    #[arg(value_name = "ROOM> <FILE", num_args = 0..)]
-    words: Vec<String>,
+    /// The room's alias. Left out when --room or SEABAG_ROOM names the room.
+    #[arg(value_name = "ROOM")]
+    first: Option<String>,
+    /// The file; - or nothing for standard input.
+    #[arg(value_name = "FILE")]
+    second: Option<String>,
     #[command(flatten)]
     room: RoomChoice,
 }
@@ -67,7 +70,7 @@ struct AckLine {
 
 /// Imports.
 pub(crate) async fn run(command: Import) -> anyhow::Result<Exit> {
-    let (chosen, mut words) = command.room.resolve(command.words, &[], &["FILE"])?;
+    let (chosen, mut words) = command.room.resolve([command.first, command.second], &[], &["FILE"])?;
     let path = words.optional().filter(|path| path != "-");
     let (input, bytes): (Box<dyn Read>, Option<u64>) = match &path {
         None => (Box::new(io::stdin().lock()), None),

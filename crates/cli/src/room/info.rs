@@ -15,7 +15,7 @@ use crate::output;
 #[command(
     override_usage = "seabag room info [OPTIONS] [ROOM]",
     after_help = "\
-One JSON object: where the room is, what one may do there, its epoch and head (the cursor of now is
+One JSON object: where the room is, what one may do there, its epoch and head (the cursor of now is \
 {epoch}.{seq}), and how much it holds.
 
 Examples:
@@ -23,9 +23,9 @@ Examples:
   seabag room info build --show-ids | jq -r .read_only_id     an id to give to readers"
 )]
 pub(crate) struct Info {
-    /// The room's alias, unless --room or SEABAG_ROOM names it.
-    #[arg(value_name = "ROOM", num_args = 0..)]
-    words: Vec<String>,
+    /// The room's alias. Left out when --room or SEABAG_ROOM names the room.
+    #[arg(value_name = "ROOM")]
+    first: Option<String>,
     #[command(flatten)]
     room: RoomChoice,
     /// Show the ids too: whoever sees one can use the room.
@@ -55,7 +55,7 @@ struct Line<'a> {
 
 /// Prints what the room is like.
 pub(crate) async fn run(command: Info) -> anyhow::Result<Exit> {
-    let (chosen, _) = command.room.resolve(command.words, &[], &[])?;
+    let (chosen, _) = command.room.resolve([command.first], &[], &[])?;
     let (socket, hello) = Socket::open(&chosen.link, "deliver=keys")
         .await
         .map_err(crate::client::socket::Ending::into_error)?;

@@ -18,16 +18,16 @@ use crate::output::Lines;
 #[command(
     override_usage = "seabag room keys [OPTIONS] [ROOM]",
     after_help = "\
-One JSON object a line, in order of the keys: {\"key\",\"size\",\"bytes\",\"first\",\"last\"}: how many entries the stream
+One JSON object a line, in order of the keys: {\"key\",\"size\",\"bytes\",\"first\",\"last\"}: how many entries the stream \
 holds, the bytes of their values, and their lowest and highest number.
 
 Example:
   seabag room keys build | jq -r 'select(.size > 100) | .key'"
 )]
 pub(crate) struct Keys {
-    /// The room's alias, unless --room or SEABAG_ROOM names it.
-    #[arg(value_name = "ROOM", num_args = 0..)]
-    words: Vec<String>,
+    /// The room's alias. Left out when --room or SEABAG_ROOM names the room.
+    #[arg(value_name = "ROOM")]
+    first: Option<String>,
     #[command(flatten)]
     room: RoomChoice,
 }
@@ -43,7 +43,7 @@ struct Line<'a> {
 
 /// Prints the streams.
 pub(crate) async fn run(command: Keys) -> anyhow::Result<Exit> {
-    let (chosen, _) = command.room.resolve(command.words, &[], &[])?;
+    let (chosen, _) = command.room.resolve([command.first], &[], &[])?;
     let mut lines = Lines::stdout();
     each(&Http::new()?, &chosen.link, |summary| {
         lines.write(&Line {

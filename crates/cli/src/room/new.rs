@@ -18,7 +18,7 @@ use crate::settings::{parse_url, read_secret};
 /// Make a room.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --as the room's id goes into the file of aliases and is not shown, unless --json asks for it. Without --as the
+With --as the room's id goes into the file of aliases and is not shown, unless --json asks for it. Without --as the \
 id is printed, since it would be lost otherwise: one JSON object on standard output.
 
 A server may ask for a token: SEABAG_CREATION_TOKEN or --creation-token-file.

@@ -25,7 +25,7 @@ use crate::output;
     after_help = "\
 VALUE is JSON; without it, it is read from standard input. --text takes it as it is and makes a JSON string of it.
 
-Prints {\"key\",\"seq\",\"size\"} when the value is durable: its number in the room, and how many entries its
+Prints {\"key\",\"seq\",\"size\"} when the value is durable: its number in the room, and how many entries its \
 stream holds. When the connection breaks on the way the push is repeated under the same id, so that it is stored once.
 
 With --lines each line of standard input is one push, as soon as it comes. The command ends when all are durable.
@@ -38,9 +38,15 @@ Examples:
   tail -f events.ndjson | seabag room push build events --json-lines"
 )]
 pub(crate) struct Push {
-    /// The room's alias, unless --room or SEABAG_ROOM names it; then the stream's key and the value.
-    #[arg(value_name = "ROOM> <KEY> <VALUE", num_args = 0.., allow_negative_numbers = true)]
-    words: Vec<String>,
+    /// The room's alias. Left out when --room or SEABAG_ROOM names the room.
+    #[arg(value_name = "ROOM", allow_negative_numbers = true)]
+    first: Option<String>,
+    /// The stream's key.
+    #[arg(value_name = "KEY", allow_negative_numbers = true)]
+    second: Option<String>,
+    /// The value, in JSON. Without it: from standard input.
+    #[arg(value_name = "VALUE", allow_negative_numbers = true)]
+    third: Option<String>,
     #[command(flatten)]
     room: RoomChoice,
     /// What the push does to its stream.
@@ -98,7 +104,8 @@ impl ActionName {
 /// Pushes.
 pub(crate) async fn run(command: Push) -> anyhow::Result<Exit> {
     let action = command.action.with(command.seq)?;
-    let (chosen, mut words) = command.room.resolve(command.words, &["KEY"], &["VALUE"])?;
+    let (chosen, mut words) =
+        command.room.resolve([command.first, command.second, command.third], &["KEY"], &["VALUE"])?;
     let key = StreamKey::from(words.required("KEY")?);
     let argument = words.optional();
     if command.lines || command.json_lines {

@@ -22,9 +22,9 @@ Example:
   seabag room rm build --yes"
 )]
 pub(crate) struct Remove {
-    /// The room's alias, unless --room or SEABAG_ROOM names it.
-    #[arg(value_name = "ROOM", num_args = 0..)]
-    words: Vec<String>,
+    /// The room's alias. Left out when --room or SEABAG_ROOM names the room.
+    #[arg(value_name = "ROOM")]
+    first: Option<String>,
     #[command(flatten)]
     room: RoomChoice,
     /// Do not ask.
@@ -34,7 +34,7 @@ pub(crate) struct Remove {
 
 /// Deletes the room.
 pub(crate) async fn run(command: Remove) -> anyhow::Result<Exit> {
-    let (chosen, _) = command.room.resolve(command.words, &[], &[])?;
+    let (chosen, _) = command.room.resolve([command.first], &[], &[])?;
     if !command.yes {
         confirm(&chosen.name)?;
     }

@@ -21,8 +21,8 @@ use crate::output::{self, EntryLine, Lines};
     after_help = "\
 One JSON object a line: {\"key\",\"value\",\"seq\"}. Without --all or --since it begins with what comes next.
 
-When the connection is lost the command connects again and goes on exactly where it was. When the server was wiped or
-restored from a backup, it says so on standard error and begins again from the start of what is there. Ctrl-C ends it
+When the connection is lost the command connects again and goes on exactly where it was. When the server was wiped or \
+restored from a backup, it says so on standard error and begins again from the start of what is there. Ctrl-C ends it \
 and shows the cursor with which --since goes on.
 
 Examples:
@@ -31,9 +31,9 @@ Examples:
   seabag room tail build --since 6fK2x.1042"
 )]
 pub(crate) struct Tail {
-    /// The room's alias, unless --room or SEABAG_ROOM names it.
-    #[arg(value_name = "ROOM", num_args = 0..)]
-    words: Vec<String>,
+    /// The room's alias. Left out when --room or SEABAG_ROOM names the room.
+    #[arg(value_name = "ROOM")]
+    first: Option<String>,
     #[command(flatten)]
     room: RoomChoice,
     /// Only the stream of this key. Can be given several times.
@@ -84,7 +84,7 @@ impl Position {
 
 /// Follows the room.
 pub(crate) async fn run(command: Tail) -> anyhow::Result<Exit> {
-    let (chosen, _) = command.room.resolve(command.words, &[], &[])?;
+    let (chosen, _) = command.room.resolve([command.first], &[], &[])?;
     let cursor = match (&command.since, command.all || command.once) {
         (Some(text), _) => Some(Cursor::parse(text).map_err(|refusal| usage(refusal.message))?),
         (None, true) => Some(Cursor::START),
