@@ -121,7 +121,8 @@ impl Registry {
     /// Applies one command and brings its answers.
     pub(crate) async fn send(&self, hash: RoomHash, command: Command, held: Option<Held>) -> Answers {
         let mut held = held;
-        self.ask(hash, |answer| Mail::Ask { command: Box::new(command.clone()), held: held.take(), answer }).await
+        self.ask(hash, |answer| Mail::Ask { command: Box::new(command.clone()), held: held.take(), answer })
+            .await
     }
 
     /// Removes a room, if that is to be; its readers are told why. Whether it was removed.

@@ -30,7 +30,8 @@ pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, StartError> {
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, key));
     // The library does not say which of the two it means.
     let pair = files.certificate.display();
-    let mut config = config.map_err(|error| StartError::Tls(format!("{pair} with {}: {error}", files.key.display())))?;
+    let mut config =
+        config.map_err(|error| StartError::Tls(format!("{pair} with {}: {error}", files.key.display())))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
