@@ -296,11 +296,7 @@ impl Feed {
                 if queue.front().is_some_and(|(place, _)| *place <= end) { queue.pop_front() } else { None }
             };
             let until = due.as_ref().map_or(end, |(place, _)| *place);
-            while self.position < until {
-                let Some(event) = events.next() else { break };
-                self.position += 1;
-                self.hear(event, out);
-            }
+            self.hear(&mut events, until, out);
             match due.map(|(_, answer)| *answer) {
                 Some(Answer::Due(due)) => {
                     let before = out.len();
@@ -317,28 +313,29 @@ impl Feed {
         }
     }
 
-    fn hear(&mut self, event: Arc<Event>, out: &mut Vec<Outgoing>) {
+    /// Takes events up to a position.
+    fn hear(&mut self, events: &mut impl Iterator<Item = Arc<Event>>, until: u64, out: &mut Vec<Outgoing>) {
         let session = self.session.lock();
-        match &*event {
-            Event::Push(shared) => {
-                if session.watches_streams() && shared.stored {
-                    self.changed.insert(shared.entry.key.clone());
+        while self.position < until {
+            let Some(event) = events.next() else { break };
+            self.position += 1;
+            match &*event {
+                Event::Push(shared) => {
+                    if session.watches_streams() && shared.stored {
+                        self.changed.insert(shared.entry.key.clone());
+                    }
+                    if session.hears(&shared.entry, shared.stored) {
+                        out.push(Outgoing::Event(event));
+                    }
                 }
-                if session.hears(&shared.entry, shared.stored) {
-                    drop(session);
-                    out.push(Outgoing::Event(event));
-                }
-            }
-            Event::Trimmed { key, seq, size } => {
-                if session.watches_streams() {
-                    self.changed.insert(key.clone());
-                }
-                if session.hears_trims() {
-                    out.push(Outgoing::Message(ServerMessage::Trimmed {
-                        key: key.clone(),
-                        seq: *seq,
-                        size: *size,
-                    }));
+                Event::Trimmed { key, seq, size } => {
+                    if session.watches_streams() {
+                        self.changed.insert(key.clone());
+                    }
+                    if session.hears_trims() {
+                        let trimmed = ServerMessage::Trimmed { key: key.clone(), seq: *seq, size: *size };
+                        out.push(Outgoing::Message(trimmed));
+                    }
                 }
             }
         }
