@@ -5,7 +5,7 @@ Starts a server of its own, creates and touches 1,000 rooms, then 100,000, joins
 WebSockets, waits until nothing was used for 60 seconds, and prints the resident memory at each step as JSON.
 Needs Linux and Python 3.8; nothing else. Run it from the repository's first folder:
 
-    cargo build --release && benches/rooms_memory.py target/release/seabag
+    cargo build --release && benches/rooms_memory.py target/release/seabag [options of serve]
 """
 import http.client
 import json
@@ -62,13 +62,14 @@ def join(address, room):
     return peer
 
 
-def main(binary):
+def main(binary, *options):
     resource.setrlimit(resource.RLIMIT_NOFILE, (16_384, 16_384))
     with tempfile.TemporaryDirectory() as folder, Pool(WRITERS) as pool:
         ready = os.path.join(folder, "ready.json")
         addresses = ["--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--ready-file", ready]
         server = subprocess.Popen(
-            [binary, "serve", *addresses, "--data", os.path.join(folder, "data")], stderr=subprocess.DEVNULL
+            [binary, "serve", *addresses, "--data", os.path.join(folder, "data"), *options],
+            stderr=subprocess.DEVNULL,
         )
         try:
             while not os.path.exists(ready):
@@ -105,4 +106,4 @@ def main(binary):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

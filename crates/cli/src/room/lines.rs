@@ -67,6 +67,8 @@ struct Outbox {
     skipped: u64,
     lossy: u64,
     input_ended: bool,
+    /// Why the input was not read to its end. What came before is still stored.
+    broken: Option<anyhow::Error>,
 }
 
 /// Why the transfer stopped.
@@ -121,6 +123,7 @@ impl Outbox {
             skipped: 0,
             lossy: 0,
             input_ended: false,
+            broken: None,
         }
     }
 
@@ -157,7 +160,10 @@ impl Outbox {
                 line = input.recv(), if room && !self.input_ended => {
                     self.send(&mut socket, line, &hello).await?;
                     // Whatever else was read goes out with the same flush.
-                    while self.unacked.len() < OUTSTANDING_MAX && self.unacked_bytes < OUTSTANDING_BYTES_MAX {
+                    while !self.input_ended
+                        && self.unacked.len() < OUTSTANDING_MAX
+                        && self.unacked_bytes < OUTSTANDING_BYTES_MAX
+                    {
                         let Ok(line) = input.try_recv() else { break };
                         self.send(&mut socket, Some(line), &hello).await?;
                     }
@@ -237,11 +243,19 @@ impl Outbox {
                 return Ok(());
             }
             Some(Input::Failed(reason)) => {
-                return Err(Stop::Failed(anyhow::anyhow!("cannot read standard input: {reason}")));
+                self.stop_reading(anyhow::anyhow!("cannot read standard input: {reason}"));
+                return Ok(());
             }
             Some(Input::Line { number, bytes }) => (number, bytes),
         };
-        let Some(value) = self.value(number, &bytes).map_err(Stop::Failed)? else { return Ok(()) };
+        let value = match self.value(number, &bytes) {
+            Ok(Some(value)) => value,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                self.stop_reading(error);
+                return Ok(());
+            }
+        };
         let push = Push {
             key: self.options.key.clone(),
             value: Some(value),
@@ -266,6 +280,12 @@ impl Outbox {
         Ok(())
     }
 
+    /// Reads no further. What was read before is sent and waited for as usual.
+    fn stop_reading(&mut self, error: anyhow::Error) {
+        self.input_ended = true;
+        self.broken = Some(error);
+    }
+
     /// The line as a value; `None` when it is left out.
     fn value(&mut self, number: u64, bytes: &[u8]) -> anyhow::Result<Option<Value>> {
         let text = String::from_utf8_lossy(bytes);
@@ -287,6 +307,9 @@ impl Outbox {
     }
 
     fn finish(&self) -> anyhow::Result<Exit> {
+        if let Some(error) = &self.broken {
+            return Err(anyhow::anyhow!("{error:#}; the {} lines before it are stored", self.acked));
+        }
         if self.lossy > 1 {
             output::warning(&format!("{} lines were not UTF-8", self.lossy));
         }
