@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 use crate::app::App;
 use crate::http::bearer;
-use crate::room_task::Removal;
+use crate::mail::Removal;
 use crate::settings::Secret;
 use crate::status::{respond, store_refusal, unavailable};
 

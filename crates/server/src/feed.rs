@@ -13,11 +13,10 @@ use seabag_protocol::room::machine::{Command, Joined, Reply};
 use seabag_protocol::room::name::{Cursor, Epoch, RoomSeq, StreamKey};
 use seabag_protocol::room::server_message::ServerMessage;
 use seabag_protocol::room::session::{Session, catch_up};
-use seabag_store::{RoomNumber, Snapshot};
 
+use crate::mail::{Due, Mail, RoomHandle};
 use crate::read::Reader;
 use crate::ring::{Batch, Event, Ring};
-use crate::room_task::{Held, Mail, RoomHandle};
 
 /// Most events that are taken from the ring at once: then answers and the socket have their turn.
 const BATCH_EVENTS_MAX: usize = 512;
@@ -28,17 +27,6 @@ const BATCH_BYTES_MAX: usize = 1024 * 1024;
 const ANSWERS_BYTES_MAX: usize = 256 * 1024;
 /// Most streams of a watching connection that are read at once.
 const WATCHED_READS_MAX: usize = 16;
-
-/// An answer that is due, with what it takes to finish it.
-pub(crate) struct Due {
-    pub(crate) reply: Reply,
-    pub(crate) number: RoomNumber,
-    /// Holds exactly the room's state at the answer's place, if the answer reads.
-    pub(crate) snapshot: Option<Arc<dyn Snapshot>>,
-    /// The command's share of its connection's bounds; given back when the answer is sent. A feed's own reads
-    /// have none.
-    pub(crate) held: Option<Held>,
-}
 
 /// What stands at one place between the broadcasts.
 enum Answer {

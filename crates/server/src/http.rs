@@ -16,10 +16,9 @@ use seabag_protocol::room::value::Encoding;
 
 use crate::app::App;
 use crate::chance::random;
-use crate::feed::Due;
 use crate::listen::Place;
+use crate::mail::{Due, Held, Removal};
 use crate::read::Reader;
-use crate::room_task::{Held, Removal};
 use crate::status::{respond, respond_with, unavailable};
 use crate::urls::socket_origin;
 

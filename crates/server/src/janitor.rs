@@ -7,7 +7,7 @@ use seabag_store::Lifetime;
 
 use crate::app::App;
 use crate::clock::now_ms;
-use crate::room_task::Removal;
+use crate::mail::Removal;
 
 /// How often it looks.
 const INTERVAL: Duration = Duration::from_secs(5);

@@ -21,6 +21,7 @@ mod stream;
 mod websocket;
 
 mod feed;
+mod mail;
 mod read;
 mod registry;
 mod ring;

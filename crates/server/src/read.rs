@@ -10,7 +10,7 @@ use seabag_protocol::room::value::Value;
 use seabag_store::{RoomNumber, Snapshot, StoreError};
 use tokio::sync::Semaphore;
 
-use crate::feed::Due;
+use crate::mail::Due;
 use crate::status::{store_refusal, unavailable};
 
 /// Reads the store for answers.

@@ -15,7 +15,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::chance::random;
 use crate::feed::Feed;
-use crate::room_task::{self, Answers, Held, Look, Mail, Removal, RoomHandle, Surroundings, left_memory};
+use crate::mail::{Answers, Held, Look, Mail, Removal, RoomHandle, left_memory};
+use crate::room_task::{self, Surroundings};
 use crate::status::unavailable;
 
 /// How often a request is sent again to a room that leaves memory at the same moment.

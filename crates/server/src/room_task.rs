@@ -11,14 +11,15 @@ use seabag_protocol::error::{Code, Refusal};
 use seabag_protocol::limits::Limits;
 use seabag_protocol::room::client_message::Push;
 use seabag_protocol::room::machine::{Command, Effect, Reply, Room};
-use seabag_protocol::room::name::{ClientId, Epoch, RoomHash, RoomSeq};
+use seabag_protocol::room::name::{ClientId, RoomHash};
 use seabag_protocol::room::record::{Changes, RoomRecord, Survey};
-use seabag_store::{Commit, Committed, Lifetime, Receipt, RoomNumber, Snapshot, Store, StoreError};
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot};
+use seabag_store::{Commit, Committed, Receipt, RoomNumber, Snapshot, Store, StoreError};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::clock::now_ms;
-use crate::feed::{Due, FeedShared, slow_reader};
+use crate::feed::{FeedShared, slow_reader};
+use crate::mail::{Answers, Due, Held, Look, Mail, Removal, RoomHandle, left_memory};
 use crate::metrics::Metrics;
 use crate::read::Reader;
 use crate::registry::Registry;
@@ -27,135 +28,6 @@ use crate::status::{store_refusal, unavailable};
 
 /// Most commands that are applied before the commits that are done get their turn.
 const WAVE_COMMANDS_MAX: usize = 512;
-
-/// A command's share of the bounds on what may wait.
-pub(crate) struct Held {
-    /// Given back when the answer is taken: bounds what waits for a peer that does not read.
-    pub(crate) _connection: Option<OwnedSemaphorePermit>,
-    /// Given back when the command has been done: bounds what waits for the disk.
-    pub(crate) server: Option<OwnedSemaphorePermit>,
-}
-
-impl Held {
-    /// The command is done and its answer due. A peer that does not take it must not keep the server's share, or
-    /// a few such peers would stop everybody's sockets.
-    fn done(mut self) -> Self {
-        self.server = None;
-        self
-    }
-}
-
-/// What an HTTP request gets back: its answers, in order.
-pub(crate) type Answers = Result<Vec<Due>, Refusal>;
-
-/// What reaches a room. Small, for a mailbox holds room for 32 at once even when it is empty.
-pub(crate) enum Mail {
-    /// A reader joins.
-    Join {
-        feed: Arc<FeedShared>,
-        command: Box<Command>,
-        /// Its outbox: a second reader with the same one displaces the first.
-        client: Option<ClientId>,
-    },
-    /// A reader says something.
-    Command { feed: Arc<FeedShared>, command: Box<Command>, held: Option<Held> },
-    /// A reader is to end with this refusal, behind the answers that are due to it.
-    Hang { feed: Arc<FeedShared>, refusal: Refusal },
-    /// One command that is answered once (HTTP).
-    Ask { command: Box<Command>, held: Option<Held>, answer: oneshot::Sender<Answers> },
-    /// What the room is now.
-    Look { answer: oneshot::Sender<Result<Look, Refusal>> },
-    /// The room is to be removed from the store, and its readers told why. Whether it was.
-    Remove { removal: Removal, answer: oneshot::Sender<Result<bool, Refusal>> },
-    /// The server stops: its readers are told, what was applied is committed, the room leaves memory.
-    Stop { reason: Refusal },
-}
-
-impl Mail {
-    /// Tells the sender that nothing was done.
-    fn refuse(self, refusal: Refusal) {
-        match self {
-            Self::Join { feed, .. } | Self::Command { feed, .. } => feed.end(refusal),
-            Self::Hang { feed, refusal } => feed.end(refusal),
-            Self::Ask { answer, .. } => drop(answer.send(Err(refusal))),
-            Self::Look { answer } => drop(answer.send(Err(refusal))),
-            Self::Remove { answer, .. } => drop(answer.send(Err(refusal))),
-            Self::Stop { .. } => {}
-        }
-    }
-}
-
-/// Why a room is to be removed. The room itself decides whether that still holds, at the removal's place in its order.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Removal {
-    /// Its holder wants that: not of a closed room.
-    ByHolder,
-    /// The server's keeper wants that.
-    ByKeeper,
-    /// Its time may be up, if nobody has used it since: else its time starts anew.
-    Expiry(Lifetime),
-}
-
-impl Removal {
-    /// What its readers are told.
-    fn reason(self) -> Refusal {
-        match self {
-            Self::ByHolder | Self::ByKeeper => Refusal::new(Code::RoomDeleted, "the room was deleted"),
-            Self::Expiry(_) => Refusal::new(Code::RoomExpired, "the room was not used for its time to live"),
-        }
-    }
-}
-
-/// A room as it is now.
-#[derive(Clone, Debug)]
-pub(crate) struct Look {
-    pub(crate) epoch: Epoch,
-    pub(crate) head: RoomSeq,
-    pub(crate) closed: bool,
-    pub(crate) keys: usize,
-    pub(crate) entries: u64,
-    pub(crate) bytes: u64,
-    pub(crate) readers: usize,
-}
-
-/// How a live room is reached.
-#[derive(Clone)]
-pub(crate) struct RoomHandle {
-    mailbox: mpsc::Sender<Mail>,
-    ring: Arc<Ring>,
-    left: Arc<Notify>,
-}
-
-impl RoomHandle {
-    pub(crate) fn ring(&self) -> &Ring {
-        &self.ring
-    }
-
-    /// Puts mail into the room's mailbox, waiting for a place. Fails when the room has left memory.
-    pub(crate) async fn send(&self, mail: Mail) -> Result<(), Refusal> {
-        self.mailbox.send(mail).await.map_err(|_| left_memory())
-    }
-
-    /// A reader has left.
-    pub(crate) fn left(&self) {
-        self.left.notify_one();
-    }
-
-    /// Whether this is still the way to the room.
-    pub(crate) fn is_open(&self) -> bool {
-        !self.mailbox.is_closed()
-    }
-
-    /// Waits until the room has left memory.
-    pub(crate) async fn closed(&self) {
-        self.mailbox.closed().await;
-    }
-}
-
-/// The room left memory before it looked at the mail: nothing was done, and the sender may try again at once.
-pub(crate) fn left_memory() -> Refusal {
-    unavailable("the room has just left memory")
-}
 
 /// What a room's task needs of its server.
 #[derive(Clone)]
@@ -170,9 +42,9 @@ pub(crate) struct Surroundings {
 pub(crate) fn spawn(hash: RoomHash, registry: Registry, surroundings: Surroundings) -> RoomHandle {
     let commands = usize::try_from(surroundings.limits.room_commands_max.max(1)).unwrap_or(1);
     let (sender, mailbox) = mpsc::channel(commands);
-    let handle = RoomHandle { mailbox: sender, ring: Arc::new(Ring::new()), left: Arc::new(Notify::new()) };
-    tokio::spawn(run(hash, registry, surroundings, mailbox, handle.ring.clone(), handle.left.clone()));
-    handle
+    let (ring, left) = (Arc::new(Ring::new()), Arc::new(Notify::new()));
+    tokio::spawn(run(hash, registry, surroundings, mailbox, Arc::clone(&ring), Arc::clone(&left)));
+    RoomHandle::new(sender, ring, left)
 }
 
 async fn run(

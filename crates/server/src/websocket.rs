@@ -27,8 +27,8 @@ use crate::app::App;
 use crate::clock::now_ms;
 use crate::feed::{Feed, FeedShared, Outgoing, slow_reader};
 use crate::listen::Place;
+use crate::mail::{Held, Mail, RoomHandle};
 use crate::ring::{Event, text};
-use crate::room_task::{Held, Mail, RoomHandle};
 use crate::status::{close_code, respond};
 
 /// Bytes that are read from a socket at a time: small, for there are thousands of idle ones (docs/benchmarks.md).
