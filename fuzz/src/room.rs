@@ -348,7 +348,10 @@ impl World {
         let mut effects = Vec::new();
         let seq = if let Action::Compact { seq } = push.action {
             assert!(seq.0 <= self.model.head, "a compact above the head was taken");
+            // Nothing takes effect on a stream that is not there.
+            let idle = push.value.is_none() && self.model.size_of(&push.key) == 0;
             match self.model.compact(&push.key, seq.0, push.value.clone()) {
+                Some(_) if idle => {}
                 Some(size) => effects.push(Effect::Trimmed { key: push.key.clone(), seq, size }),
                 None => stale = true,
             }

@@ -101,8 +101,8 @@ pub(crate) const SETTINGS: &[SettingInfo] = &[
         "cache_bytes",
         "SIZE",
         Kind::Bytes,
-        Some("64MiB"),
-        "Memory for recently read blocks of the data.",
+        Some("2MiB"),
+        "Memory for recently read blocks of the data. The operating system caches files as well.",
     ),
     setting(
         "public_url",
