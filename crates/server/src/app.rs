@@ -77,7 +77,7 @@ impl App {
         self.creations.lock().take(1, now_ms()).map_err(|retry_ms| {
             Refusal::new(Code::RateLimited, "too many rooms are being created").retry_after(retry_ms)
         })?;
-        if self.limits.rooms_max > 0 && self.store.statistics().rooms >= self.limits.rooms_max {
+        if self.limits.rooms_max > 0 && self.store.room_count() >= self.limits.rooms_max {
             return Err(Refusal::new(Code::RoomFull, "the server has as many rooms as it may"));
         }
         let epoch = self.registry.new_epoch()?;

@@ -155,6 +155,10 @@ impl Store for LocalStore {
         self.shared.watch()
     }
 
+    fn room_count(&self) -> u64 {
+        self.shared.room_count()
+    }
+
     fn statistics(&self) -> Statistics {
         self.shared.statistics()
     }

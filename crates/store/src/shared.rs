@@ -91,6 +91,10 @@ impl Shared {
     }
 
     /// Counters and sizes.
+    pub(crate) fn room_count(&self) -> u64 {
+        self.counters.rooms.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn statistics(&self) -> Statistics {
         let engine = self.engine.read().clone();
         let queued = self.queue.len() as u64;

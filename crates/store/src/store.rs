@@ -144,7 +144,10 @@ pub trait Store: Send + Sync + 'static {
     /// Watches whether the store still accepts commits.
     fn watch(&self) -> watch::Receiver<Health>;
 
-    /// Counters and sizes.
+    /// How many rooms there are. Cheap.
+    fn room_count(&self) -> u64;
+
+    /// Counters and sizes. Looks at files: not for every request.
     fn statistics(&self) -> Statistics;
 
     /// Writes everything out, syncs, and stops. Commits that were submitted before are done first.
