@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use seabag_protocol::error::{Code, Refusal};
 use seabag_protocol::room::action::Action;
-use seabag_protocol::room::client_message::{Body, ClientMessage, Push, is_well_formed, read_body};
+use seabag_protocol::room::client_message::{Body, ClientMessage, Push, is_list, is_well_formed, read_body};
 use seabag_protocol::room::machine::{Command, Reply};
 use seabag_protocol::room::name::{Access, ClientId, Cursor, Epoch, RoomAddress, RoomId};
 use seabag_protocol::room::server_message::{Ack, ServerMessage, encode_list, encode_page};
@@ -175,11 +175,7 @@ fn body_encoding(headers: &HeaderMap) -> Result<Encoding, Refusal> {
 }
 
 fn check_body_size(app: &App, body: &Bytes, encoding: Encoding) -> Result<(), Refusal> {
-    let list = match encoding {
-        Encoding::Json => body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'['),
-        Encoding::Cbor => body.first().is_some_and(|head| head >> 5 == 4),
-    };
-    let most = if list { app.limits.list_bytes_max } else { app.limits.message_bytes_max };
+    let most = if is_list(body, encoding) { app.limits.list_bytes_max } else { app.limits.message_bytes_max };
     let fits = body.len() as u64 <= most;
     if fits { Ok(()) } else { Err(Refusal::new(Code::TooLarge, format!("this body may have {most} bytes"))) }
 }
@@ -237,7 +233,7 @@ async fn apply(
         .map(|value| ClientId::parse(value.to_str().unwrap_or_default()))
         .transpose()?;
     let command = match body {
-        Body::One(message) => one_command(app, message, client)?,
+        Body::One(message) => one_command(message, client)?,
         Body::List(messages) => Some(list_command(app, messages, client)?),
     };
     let pushes = matches!(command, Some(Command::Push { .. } | Command::PushList { .. }));
@@ -254,12 +250,7 @@ async fn apply(
     answer(&app.reader(), answers, encoding).await
 }
 
-fn one_command(
-    app: &App,
-    message: ClientMessage,
-    client: Option<ClientId>,
-) -> Result<Option<Command>, Refusal> {
-    let page = |limit: Option<u64>| limit.map(|limit| limit.min(app.limits.page_entries_max));
+fn one_command(message: ClientMessage, client: Option<ClientId>) -> Result<Option<Command>, Refusal> {
     Ok(Some(match message {
         ClientMessage::Push(push) => {
             check_id(&push, client.as_ref())?;
@@ -268,9 +259,9 @@ fn one_command(
         ClientMessage::GetStream { after: None, .. } => return Ok(None),
         ClientMessage::GetStream { key, after } => Command::GetStream { key, after },
         ClientMessage::GetRoom { after, epoch, limit } => {
-            Command::GetRoom { cursor: Cursor { epoch, seq: after }, limit: page(limit) }
+            Command::GetRoom { cursor: Cursor { epoch, seq: after }, limit }
         }
-        ClientMessage::Keys { after, limit } => Command::Keys { after, limit: page(limit) },
+        ClientMessage::Keys { after, limit } => Command::Keys { after, limit },
         ClientMessage::Ping { nonce } => Command::Answer(ServerMessage::Pong { nonce }),
         ClientMessage::Will { .. } => {
             return Err(Refusal::bad_message("a will needs a connection that can end"));

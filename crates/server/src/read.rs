@@ -5,9 +5,9 @@ use std::sync::Arc;
 use seabag_protocol::error::Refusal;
 use seabag_protocol::room::machine::Reply;
 use seabag_protocol::room::name::RoomSeq;
-use seabag_protocol::room::record::{RoomPage, RoomRead, StreamRead};
+use seabag_protocol::room::record::RoomPage;
 use seabag_protocol::room::value::Value;
-use seabag_store::{RoomNumber, Snapshot, StoreError};
+use seabag_store::{Snapshot, StoreError};
 use tokio::sync::Semaphore;
 
 use crate::mail::Due;
@@ -33,7 +33,7 @@ impl Reader {
             return Ok(Vec::new());
         }
         let (number, read) = (due.number, read.clone());
-        self.run(due.snapshot.clone(), move |snapshot| read_stream(snapshot, number, &read)).await
+        self.run(due.snapshot.clone(), move |snapshot| snapshot.read_stream(number, &read)).await
     }
 
     /// The page that a room read asks for.
@@ -43,7 +43,7 @@ impl Reader {
             return Ok(RoomPage::default());
         }
         let (number, read) = (due.number, read.clone());
-        self.run(due.snapshot.clone(), move |snapshot| read_room(snapshot, number, &read)).await
+        self.run(due.snapshot.clone(), move |snapshot| snapshot.read_room(number, &read)).await
     }
 
     /// Runs a read where it may block.
@@ -66,18 +66,6 @@ impl Reader {
             store_refusal(&error)
         })
     }
-}
-
-fn read_stream(
-    snapshot: &dyn Snapshot,
-    number: RoomNumber,
-    read: &StreamRead,
-) -> Result<Vec<(RoomSeq, Value)>, StoreError> {
-    snapshot.read_stream(number, read)
-}
-
-fn read_room(snapshot: &dyn Snapshot, number: RoomNumber, read: &RoomRead) -> Result<RoomPage, StoreError> {
-    snapshot.read_room(number, read)
 }
 
 /// A read without a snapshot would be a fault of the room's driver; the peer may try again.

@@ -89,7 +89,7 @@ pub fn read_body(bytes: &[u8], encoding: Encoding) -> Result<Body, Refusal> {
         Encoding::Json => {
             let text =
                 std::str::from_utf8(bytes).map_err(|_| Refusal::bad_message("the body is not UTF-8"))?;
-            if !text.trim_start().starts_with('[') {
+            if !is_list(bytes, encoding) {
                 return ClientMessage::from_json(text).map(Body::One);
             }
             json::read_list(text)?
@@ -98,12 +98,20 @@ pub fn read_body(bytes: &[u8], encoding: Encoding) -> Result<Body, Refusal> {
                 .collect::<Result<_, _>>()
                 .map(Body::List)
         }
-        Encoding::Cbor if cbor::is_list(bytes) => cbor::read_list(bytes)?
+        Encoding::Cbor if is_list(bytes, encoding) => cbor::read_list(bytes)?
             .iter()
             .map(|tree| read_client(&tree.nested(CBOR_DEPTH_MAX)?))
             .collect::<Result<_, _>>()
             .map(Body::List),
         Encoding::Cbor => ClientMessage::from_cbor(bytes).map(Body::One),
+    }
+}
+
+/// Whether a body begins a list.
+pub fn is_list(bytes: &[u8], encoding: Encoding) -> bool {
+    match encoding {
+        Encoding::Json => bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'['),
+        Encoding::Cbor => cbor::is_list(bytes),
     }
 }
 

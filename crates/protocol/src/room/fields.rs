@@ -1,5 +1,5 @@
 //! A message as a flat object of known fields, whatever it was written in. The two encodings differ only in how
-//! a field is read; what the fields mean is said once, in `message.rs`.
+//! a field is read; what the fields mean is said once, in `client_message.rs` and `server_message.rs`.
 
 use super::name::{Epoch, PushId, RoomSeq, StreamKey};
 use super::value::Value;
