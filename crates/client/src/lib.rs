@@ -1,0 +1,1 @@
+//! The sync engine between a database of entities and its hosts.

@@ -1,0 +1,1 @@
+//! What only the holder of a seed may do. Pure: randomness is a parameter.

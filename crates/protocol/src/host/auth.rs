@@ -1,0 +1,150 @@
+//! Who asks: a public key that signed the time, or, for the calls that destroy, the whole request.
+//! Signatures are checked strictly: keys of small order and encodings that are not canonical are refused
+//! (upstream accepts them, and with them an all-zero key with an all-zero signature).
+
+use std::fmt;
+
+use bytes::Bytes;
+use ed25519_dalek::{Signature, VerifyingKey};
+
+use super::bytes::{Reader, put_var_bytes, put_varint};
+use super::record::EpochId;
+use super::status::Status;
+
+/// How far a request's time may be from the host's, milliseconds, either way.
+pub const CLOCK_TOLERANCE_MS: u64 = 30_000;
+
+/// An account: the public key of its host keypair.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PublicKey(pub [u8; 32]);
+
+impl PublicKey {
+    /// Whether this key signed these bytes: `InvalidSignature` if not, or if the key is one that any signature
+    /// could pass for.
+    pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), Status> {
+        let key = VerifyingKey::from_bytes(&self.0).map_err(|_| Status::InvalidSignature)?;
+        key.verify_strict(message, &Signature::from_bytes(signature)).map_err(|_| Status::InvalidSignature)
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "PublicKey({}..)",
+            data_encoding::HEXLOWER.encode(self.0.get(..4).unwrap_or_default())
+        )
+    }
+}
+
+/// What every request begins with: a key, and its signature of the time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedTimestamp {
+    /// Who asks.
+    pub public: PublicKey,
+    /// Ed25519 of the time's shortest varint.
+    pub signature: [u8; 64],
+    /// When the request was made by the client's clock, milliseconds since 1970.
+    pub time_ms: u64,
+}
+
+impl SignedTimestamp {
+    /// The bytes that are signed.
+    pub fn signed_bytes(time_ms: u64) -> Result<Vec<u8>, Status> {
+        let mut out = Vec::with_capacity(8);
+        put_varint(&mut out, time_ms)?;
+        Ok(out)
+    }
+
+    /// Reads one from the front.
+    pub fn read(reader: &mut Reader) -> Result<Self, Status> {
+        if reader.rest().len() < 96 {
+            return Err(Status::OutOfBounds);
+        }
+        Ok(Self { public: PublicKey(reader.array()?), signature: reader.array()?, time_ms: reader.varint()? })
+    }
+
+    /// Appends it.
+    pub fn write(&self, out: &mut Vec<u8>) -> Result<(), Status> {
+        out.extend_from_slice(&self.public.0);
+        out.extend_from_slice(&self.signature);
+        put_varint(out, self.time_ms)
+    }
+
+    /// Whether its time is within the tolerance: `ClockOutOfSync` if not.
+    pub fn check_time(&self, now_ms: u64) -> Result<(), Status> {
+        if self.time_ms.abs_diff(now_ms) > CLOCK_TOLERANCE_MS { Err(Status::ClockOutOfSync) } else { Ok(()) }
+    }
+
+    /// Whether the key signed the time: `InvalidSignature` if not. The time is checked before.
+    pub fn check_signature(&self) -> Result<(), Status> {
+        self.public.verify(&Self::signed_bytes(self.time_ms)?, &self.signature)
+    }
+}
+
+/// What the calls that destroy begin with: a key and its signature of the whole request, so that nobody can
+/// replay it for another host, another history, another call or another body (docs/host.md).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedCall {
+    /// Who asks.
+    pub public: PublicKey,
+    /// Ed25519 of [`SignedCall::signed_bytes`].
+    pub signature: [u8; 64],
+    /// When the request was made by the client's clock, milliseconds since 1970.
+    pub time_ms: u64,
+    /// The origin of the host that is meant, such as `https://host.example.org`.
+    pub origin: String,
+    /// The epoch of the account that is meant.
+    pub epoch: EpochId,
+}
+
+impl SignedCall {
+    /// The bytes that are signed: a tag, the call's path, origin, epoch, time and the hash of what follows.
+    pub fn signed_bytes(
+        path: &str,
+        origin: &str,
+        epoch: &EpochId,
+        time_ms: u64,
+        body: &[u8],
+    ) -> Result<Vec<u8>, Status> {
+        let mut out = b"seabag signed call 1\n".to_vec();
+        put_var_bytes(&mut out, path.as_bytes())?;
+        put_var_bytes(&mut out, origin.as_bytes())?;
+        out.extend_from_slice(&epoch.0);
+        put_varint(&mut out, time_ms)?;
+        out.extend_from_slice(blake3::hash(body).as_bytes());
+        Ok(out)
+    }
+
+    /// Reads one from the front. What the reader has left is the body.
+    pub fn read(reader: &mut Reader) -> Result<Self, Status> {
+        Ok(Self {
+            public: PublicKey(reader.array()?),
+            signature: reader.array()?,
+            time_ms: reader.varint()?,
+            origin: reader.var_string()?,
+            epoch: EpochId(reader.array()?),
+        })
+    }
+
+    /// Appends it.
+    pub fn write(&self, out: &mut Vec<u8>) -> Result<(), Status> {
+        out.extend_from_slice(&self.public.0);
+        out.extend_from_slice(&self.signature);
+        put_varint(out, self.time_ms)?;
+        put_var_bytes(out, self.origin.as_bytes())?;
+        out.extend_from_slice(&self.epoch.0);
+        Ok(())
+    }
+
+    /// Whether its time is within the tolerance: `ClockOutOfSync` if not.
+    pub fn check_time(&self, now_ms: u64) -> Result<(), Status> {
+        if self.time_ms.abs_diff(now_ms) > CLOCK_TOLERANCE_MS { Err(Status::ClockOutOfSync) } else { Ok(()) }
+    }
+
+    /// Whether the key signed this call with this body: `InvalidSignature` if not. The time is checked before.
+    pub fn check_signature(&self, path: &str, body: &Bytes) -> Result<(), Status> {
+        let signed = Self::signed_bytes(path, &self.origin, &self.epoch, self.time_ms, body)?;
+        self.public.verify(&signed, &self.signature)
+    }
+}
