@@ -17,6 +17,7 @@ mod urls;
 
 mod admin;
 mod http;
+mod peer;
 mod stream;
 mod websocket;
 
