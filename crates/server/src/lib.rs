@@ -36,5 +36,5 @@ mod chance;
 mod clock;
 
 pub use server::{Server, StartError, StopError};
-pub use settings::{Durability, Secret, Settings, Storage, TlsFiles};
+pub use settings::{Durability, Registration, Secret, Settings, Storage, TlsFiles};
 pub use status::close_code;
