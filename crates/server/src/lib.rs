@@ -10,6 +10,7 @@ mod server;
 mod settings;
 
 mod app;
+mod budget;
 mod listen;
 mod patience;
 mod tls;
