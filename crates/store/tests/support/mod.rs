@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses another part")]
 
+pub mod accounts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
