@@ -17,6 +17,7 @@ mod tls;
 mod urls;
 
 mod admin;
+mod host;
 mod http;
 mod peer;
 mod stream;

@@ -15,10 +15,10 @@ use seabag_protocol::host::machine::{self, Account, Bounds, CheckedBag};
 use seabag_protocol::host::notice::NoticeItem;
 use seabag_protocol::host::prune::{PruneItem, PrunePair, PruneReason};
 use seabag_protocol::host::push::PushItem;
-use seabag_protocol::host::record::{AccountRecord, EpochId, HeldBag};
+use seabag_protocol::host::record::{AccountChanges, EpochId, HeldBag};
 use seabag_protocol::host::response::Subscription;
 use seabag_protocol::host::status::Status;
-use seabag_store::{AccountCommit, Receipt, StoreError};
+use seabag_store::{AccountCommit, AccountNumber, Receipt, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -68,7 +68,7 @@ impl Mail {
         match self {
             Self::Push { answer, .. } => drop(answer.send(Err(status))),
             Self::Prune { answer, .. } => drop(answer.send(Err(status))),
-            Self::Remove { answer, .. } => drop(answer.send(Err(status))),
+            Self::Remove { answer, .. } => _ = answer.send(Err(status)),
             Self::Stop => {}
         }
     }
@@ -149,7 +149,7 @@ struct AccountTask {
     surroundings: Surroundings,
     hub: Arc<Hub>,
     /// Loaded with the first batch.
-    account: Option<Account>,
+    account: Option<(AccountNumber, Account)>,
     /// A commit whose receipt has not come.
     pending: Option<Receipt>,
 }
@@ -205,7 +205,8 @@ impl AccountTask {
             }
         };
         let bounds = bounds(&self.surroundings);
-        let Some(account) = &mut self.account else { return Err(Status::InternalError) };
+        let Some((number, account)) = &mut self.account else { return Err(Status::InternalError) };
+        let number = *number;
         let (mut dues, mut holds) = (Vec::with_capacity(batch.len()), Vec::new());
         for mail in batch {
             match mail {
@@ -233,7 +234,7 @@ impl AccountTask {
         let changes = account.take_changes();
         let stored = changes.insert.len() as u64;
         let pruned = changes.remove.len() as u64;
-        let committed = if changes.is_empty() { Ok(()) } else { self.commit(changes).await };
+        let committed = if changes.is_empty() { Ok(()) } else { self.commit(number, changes).await };
         drop(holds);
         if committed.is_ok() {
             self.surroundings.metrics.host_bags_stored.inc_by(stored);
@@ -245,9 +246,10 @@ impl AccountTask {
         committed
     }
 
-    async fn commit(&mut self, changes: seabag_protocol::host::record::AccountChanges) -> Result<(), Status> {
-        let commit = AccountCommit { account: self.key, changes };
-        let receipt = self.surroundings.store.submit_account(commit).await.map_err(|error| refused(&error))?;
+    async fn commit(&mut self, number: AccountNumber, changes: AccountChanges) -> Result<(), Status> {
+        let commit = AccountCommit { account: number, changes };
+        let receipt =
+            self.surroundings.store.submit_account(commit).await.map_err(|error| refused(&error))?;
         let committed = self.pending.insert(receipt).await;
         self.pending = None;
         committed.map(drop).map_err(|error| refused(&error))
@@ -269,41 +271,50 @@ impl AccountTask {
     /// Finds what is kept of the batch's bags, and the account itself with the first batch. What the snapshot shows is
     /// durable, and nothing of this account is under way.
     async fn look_up(&mut self, batch: &[Mail]) -> Result<Kept, Status> {
-        let (key, load) = (self.key, self.account.is_none());
+        let (key, loaded) = (self.key, self.account.as_ref().map(|(number, _)| *number));
         let wanted = wanted(batch);
         let snapshot = self.surroundings.store.snapshot();
         let read = self.surroundings.reader.run(Some(snapshot), move |snapshot| {
-            let record: Option<AccountRecord> = if load { snapshot.account(&key)? } else { None };
             let mut kept = Kept::default();
+            let found = if loaded.is_none() { snapshot.account(&key)? } else { None };
+            let Some(number) = loaded.or(found.as_ref().map(|(number, _)| *number)) else {
+                return Ok((None, kept));
+            };
             if !wanted.identities.is_empty() {
-                let found = snapshot.find_bags(&key, &wanted.identities)?;
+                let found = snapshot.find_bags(number, &wanted.identities)?;
                 let pairs = wanted.identities.into_iter().zip(found);
                 kept.known = pairs.filter_map(|(identity, seq)| Some((identity, seq?))).collect();
             }
             if !wanted.numbers.is_empty() {
-                let found = snapshot.held_bags(&key, &wanted.numbers)?;
+                let found = snapshot.held_bags(number, &wanted.numbers)?;
                 let pairs = wanted.numbers.into_iter().zip(found);
                 kept.held = pairs.filter_map(|(seq, held)| Some((seq, held?))).collect();
             }
-            Ok((record, kept))
+            Ok((found, kept))
         });
-        let (record, kept) = read.await.map_err(|_| Status::StorageError)?;
-        if load {
-            let record = record.ok_or(REMOVED)?;
-            self.account = Some(Account::new(record, self.accounts.process(), bounds(&self.surroundings)));
+        let (found, kept) = read.await.map_err(|_| Status::StorageError)?;
+        if loaded.is_none() {
+            let (number, record) = found.ok_or(REMOVED)?;
+            let account = Account::new(record, self.accounts.process(), bounds(&self.surroundings));
+            self.account = Some((number, account));
         }
         Ok(kept)
     }
 
     /// Removes the account. `Some`: it is gone, or the store has failed.
-    async fn remove(&mut self, epoch: Option<EpochId>, reason: &Refusal, answer: Answer<()>) -> Option<Status> {
+    async fn remove(
+        &mut self,
+        epoch: Option<EpochId>,
+        reason: &Refusal,
+        answer: Answer<()>,
+    ) -> Option<Status> {
         if let Err(status) = self.look_up(&[]).await {
-            drop(answer.send(Err(status)));
+            let _ = answer.send(Err(status));
             return Some(status);
         }
-        let open = self.account.as_ref().map(|account| machine::open_epoch(account.record()));
+        let open = self.account.as_ref().map(|(_, account)| machine::open_epoch(account.record()));
         if epoch.is_some() && epoch != open {
-            drop(answer.send(Err(Status::InvalidRequest)));
+            let _ = answer.send(Err(Status::InvalidRequest));
             return None;
         }
         let removed = self.surroundings.store.remove_account(self.key).await;
@@ -315,7 +326,7 @@ impl AccountTask {
         if result.is_ok() {
             self.hub.end(reason);
         }
-        drop(answer.send(result));
+        let _ = answer.send(result);
         Some(status)
     }
 }

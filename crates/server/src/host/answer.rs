@@ -22,6 +22,13 @@ pub(crate) struct Reply {
     pub(crate) body: Body,
 }
 
+impl Reply {
+    /// With a body that is whole.
+    pub(crate) fn of(subscription: Subscription, body: Vec<u8>) -> Self {
+        Self { subscription, body: Body::Whole(body.into()) }
+    }
+}
+
 /// What follows the head.
 pub(crate) enum Body {
     /// These bytes.

@@ -10,7 +10,6 @@ use http_body_util::BodyExt;
 use seabag_protocol::host::bytes::Reader;
 use seabag_protocol::host::status::Status;
 use seabag_protocol::limits::Limits;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Host;
@@ -110,8 +109,7 @@ impl Incoming {
             // The peer is gone in the middle of its request: nobody reads the answer.
             let frame = frame.map_err(|_| Failed::from(Status::ConnectionClosed))?;
             let Ok(data) = frame.into_data() else { continue };
-            self.left_max =
-                self.left_max.checked_sub(data.len()).ok_or(Failed::by_frame(Why::TooLarge))?;
+            self.left_max = self.left_max.checked_sub(data.len()).ok_or(Failed::by_frame(Why::TooLarge))?;
             // Most requests come in one piece, which need not be copied.
             if only.is_empty() && gathered.is_empty() {
                 only = data;

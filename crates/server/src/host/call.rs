@@ -10,7 +10,6 @@ use seabag_protocol::host::bytes::Reader;
 use seabag_protocol::host::machine;
 use seabag_protocol::host::path;
 use seabag_protocol::host::push;
-use seabag_protocol::host::response::Subscription;
 use seabag_protocol::host::status::Status;
 
 use super::account_task::{Mail, bounds};
@@ -160,11 +159,4 @@ async fn push(host: &Host, asker: Asker, rest: Rest) -> Result<Reply, Failed> {
         item.write(&mut body)?;
     }
     Ok(Reply::of(done.subscription, body))
-}
-
-impl Reply {
-    /// A body that is whole.
-    pub(crate) fn of(subscription: Subscription, body: Vec<u8>) -> Self {
-        Self { subscription, body: answer::Body::Whole(body.into()) }
-    }
 }

@@ -3,15 +3,15 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use seabag_protocol::host::auth::PublicKey;
 use seabag_protocol::host::bag::BagSeq;
-use seabag_protocol::host::bytes::{Reader, put_var_bytes, put_varint};
+use seabag_protocol::host::bytes::Reader;
 use seabag_protocol::host::epoch::{Cursor, EpochAnswer};
 use seabag_protocol::host::machine;
 use seabag_protocol::host::peek::PageHead;
+use seabag_protocol::host::pull::PullItem;
 use seabag_protocol::host::response::Subscription;
 use seabag_protocol::host::status::Status;
-use seabag_store::{Snapshot, StoreError};
+use seabag_store::{AccountNumber, Snapshot, StoreError};
 
 use super::answer::{Body, Failed, Reply};
 use super::call::Rest;
@@ -38,7 +38,7 @@ pub(crate) async fn peek(
     if after >= asker.record.last {
         return Ok(Reply::of(subscription, Vec::new()));
     }
-    let source = Heads { account: asker.key, after };
+    let source = Heads { account: asker.number, after, last: asker.record.last };
     flow(host, asker, subscription, source).await
 }
 
@@ -56,16 +56,17 @@ pub(crate) async fn page(
     let wanted = if asked == 0 { most } else { asked.min(most) };
     let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
     let bytes_max = usize::try_from(host.limits().page_bytes_max.max(1)).unwrap_or(usize::MAX);
-    let (key, snapshot) = (asker.key, asker.snapshot);
+    let (number, snapshot) = (asker.number, asker.snapshot);
     let read =
-        host.reader().run(Some(snapshot), move |snapshot| snapshot.peek(&key, after, wanted, bytes_max));
-    let page = read.await.map_err(|_| Status::StorageError)?;
+        host.reader().run(Some(snapshot), move |snapshot| snapshot.peek(number, after, wanted, bytes_max));
+    let items = read.await.map_err(|_| Status::StorageError)?;
     let last = asker.record.last;
-    let through = page.next.unwrap_or(last);
+    // A page that is not full may end before the last number: the bags behind were pruned. Asking on finds that out.
+    let through = items.last().map_or(last, |item| item.seq);
     let head = PageHead { epoch: machine::open_epoch(&asker.record), last, through };
     let mut body = Vec::new();
     head.write(&mut body)?;
-    for item in &page.items {
+    for item in &items {
         item.write(&mut body)?;
     }
     Ok(Reply::of(subscription, body))
@@ -84,7 +85,7 @@ pub(crate) async fn pull(
         reader.varint()?;
     }
     let source = Bodies {
-        account: asker.key,
+        account: asker.number,
         numbers: Reader::new(rest.bytes.clone()),
         waiting: VecDeque::new(),
         _request: rest,
@@ -121,30 +122,30 @@ async fn flow(
 
 /// The heads behind a number.
 struct Heads {
-    account: PublicKey,
+    account: AccountNumber,
     after: BagSeq,
+    /// The last number that was given out: what is behind it is not looked for.
+    last: BagSeq,
 }
 
 impl Source for Heads {
     fn next(&mut self, snapshot: &dyn Snapshot) -> Result<Piece, StoreError> {
-        let page = snapshot.peek(&self.account, self.after, PIECE_BAGS, PIECE_BYTES)?;
+        let items = snapshot.peek(self.account, self.after, PIECE_BAGS, PIECE_BYTES)?;
         let mut bytes = Vec::with_capacity(PIECE_BYTES / 4);
-        for item in &page.items {
+        for item in &items {
             item.write(&mut bytes).map_err(unspeakable)?;
         }
-        if let Some(next) = page.next {
-            self.after = next;
-        }
-        Ok(Piece { bytes: bytes.into(), more: page.next.is_some() })
+        self.after = items.last().map_or(self.last, |item| item.seq);
+        Ok(Piece { bytes: bytes.into(), more: self.after < self.last })
     }
 }
 
 /// The bodies of some numbers.
 struct Bodies {
-    account: PublicKey,
+    account: AccountNumber,
     numbers: Reader,
     /// Bodies that were looked up and found no place in the piece before.
-    waiting: VecDeque<(BagSeq, Bytes)>,
+    waiting: VecDeque<PullItem>,
     /// Keeps the request's share of memory for as long as its numbers are there.
     _request: Rest,
 }
@@ -153,9 +154,8 @@ impl Source for Bodies {
     fn next(&mut self, snapshot: &dyn Snapshot) -> Result<Piece, StoreError> {
         let mut bytes = Vec::new();
         loop {
-            while let Some((seq, body)) = self.waiting.pop_front() {
-                put_varint(&mut bytes, seq.0).map_err(unspeakable)?;
-                put_var_bytes(&mut bytes, &body).map_err(unspeakable)?;
+            while let Some(item) = self.waiting.pop_front() {
+                item.write(&mut bytes).map_err(unspeakable)?;
                 if bytes.len() >= PIECE_BYTES {
                     return Ok(Piece { bytes: bytes.into(), more: true });
                 }
@@ -169,9 +169,7 @@ impl Source for Bodies {
             if wanted.is_empty() {
                 return Ok(Piece { bytes: bytes.into(), more: false });
             }
-            let found = snapshot.bodies(&self.account, &wanted)?;
-            let found = wanted.into_iter().zip(found);
-            self.waiting.extend(found.filter_map(|(seq, body)| Some((seq, body?))));
+            self.waiting.extend(snapshot.bodies(self.account, &wanted)?);
         }
     }
 }

@@ -9,6 +9,7 @@ mod accounts;
 mod answer;
 mod body;
 mod call;
+mod fingerprint;
 mod hub;
 mod list;
 mod notices;
@@ -26,13 +27,13 @@ use axum::response::Response;
 use parking_lot::Mutex;
 use seabag_protocol::error::Refusal;
 use seabag_protocol::host::auth::{PublicKey, SignedTimestamp};
-use seabag_protocol::host::eid::TIME_MS_MAX;
 use seabag_protocol::host::record::AccountRecord;
 use seabag_protocol::host::status::Status;
 use seabag_protocol::limits::Limits;
 use seabag_protocol::rate::Rate;
-use seabag_store::{Snapshot, Store};
+use seabag_store::{AccountNumber, Snapshot, Store};
 
+use self::account_task::Mail;
 use self::accounts::Accounts;
 use self::call::Call;
 use self::verify::Verifier;
@@ -45,7 +46,8 @@ use crate::settings::Registration;
 use crate::status::unavailable;
 use crate::urls::Urls;
 
-pub(crate) use self::account_task::Mail as AccountMail;
+pub(crate) use self::answer::Why;
+pub(crate) use self::fingerprint::Fingerprint;
 
 /// The host, as its calls know it. Cheap to clone.
 #[derive(Clone)]
@@ -63,6 +65,8 @@ pub(crate) struct Host {
 /// Who asks, shown by a signature, and the account as it is kept.
 pub(crate) struct Asker {
     pub(crate) key: PublicKey,
+    /// Under which its bags are read.
+    pub(crate) number: AccountNumber,
     pub(crate) record: AccountRecord,
     /// Holds the account as the record tells it.
     pub(crate) snapshot: Arc<dyn Snapshot>,
@@ -87,6 +91,12 @@ impl Host {
         })
     }
 
+    /// Removes an account for the host's keeper: `UserNotRegistered` when there is none.
+    pub(crate) async fn remove(&self, key: &PublicKey) -> Result<(), Status> {
+        let mail = |answer| Mail::Remove { epoch: None, reason: signed::account_deleted(), answer };
+        self.accounts.ask(key, mail).await
+    }
+
     fn limits(&self) -> &Limits {
         &self.surroundings.limits
     }
@@ -105,10 +115,6 @@ impl Host {
 
     /// Checks a signed time: first that it is now, then the signature.
     async fn check_timestamp(&self, auth: &SignedTimestamp) -> Result<(), Status> {
-        // Upstream's dates end there, and what it makes of later ones is an exception.
-        if auth.time_ms > TIME_MS_MAX {
-            return Err(Status::InternalError);
-        }
         auth.check_time(now_ms())?;
         let auth = auth.clone();
         self.verifier.check(move || auth.check_signature()).await
@@ -118,8 +124,9 @@ impl Host {
     async fn find(&self, key: &PublicKey) -> Result<Asker, Status> {
         let (key, snapshot) = (*key, self.store().snapshot());
         let read = self.reader().run(Some(Arc::clone(&snapshot)), move |snapshot| snapshot.account(&key));
-        let record = read.await.map_err(|_| Status::StorageError)?.ok_or(Status::UserNotRegistered)?;
-        Ok(Asker { key, record, snapshot })
+        let found = read.await.map_err(|_| Status::StorageError)?;
+        let (number, record) = found.ok_or(Status::UserNotRegistered)?;
+        Ok(Asker { key, number, record, snapshot })
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::RequestPartsExt;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
@@ -22,7 +22,7 @@ use crate::listen::place_of;
 use crate::peer::{
     CLOSE_PATIENCE, Ended, Pulse, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES, close_frame, drain, write,
 };
-use crate::status::{listening_refused, respond, unavailable};
+use crate::status::{listening_refused, respond};
 
 /// Most bytes of a frame of a listener's. Nothing that it says matters.
 const FRAME_BYTES_MAX: usize = 16 * 1024;
@@ -37,8 +37,7 @@ pub(crate) fn is_upgrade(headers: &HeaderMap) -> bool {
 pub(crate) async fn connect(host: Host, mut parts: Parts) -> Response {
     let auth = match authenticate(&host, parts.uri.query().unwrap_or_default()).await {
         Ok(auth) => auth,
-        Err(Status::InternalError | Status::StorageError) => return respond(&unavailable("storage has stopped")),
-        Err(status) => return listening_refused(StatusCode::UNAUTHORIZED, status),
+        Err(status) => return listening_refused(status),
     };
     let upgrade = match parts.extract::<WebSocketUpgrade>().await {
         Ok(upgrade) => upgrade,
@@ -47,7 +46,7 @@ pub(crate) async fn connect(host: Host, mut parts: Parts) -> Response {
     // It joins before the handshake is answered: what is stored from then on reaches it.
     let listener = match host.accounts.listen(&auth.public) {
         Ok(Some(listener)) => listener,
-        Ok(None) => return listening_refused(StatusCode::TOO_MANY_REQUESTS, Status::HostError),
+        Ok(None) => return listening_refused(Status::HostError),
         Err(refusal) => return respond(&refusal),
     };
     let place = place_of(&parts.extensions);

@@ -22,9 +22,9 @@ pub(crate) async fn prune(host: &Host, headers: &HeaderMap, request: Bytes) -> R
     let mut reader = Reader::new(request);
     let call = SignedCall::read(&mut reader)?;
     let body = reader.rest().clone();
-    let pairs = PrunePair::read_all(&mut reader)?;
     let (asker, subscription) = admit(host, headers, &call, path::PRUNE, body).await?;
-    // The epoch is compared by the account's task: a push before this call may open another.
+    let pairs = PrunePair::read_all(&mut reader).map_err(|status| Failed::from(status).of(subscription))?;
+    // The account's task compares the epoch again: a push before this call may have opened another.
     let mail = |answer| Mail::Prune { pairs, epoch: call.epoch, answer };
     let done = host.accounts.ask(&asker.key, mail).await;
     let done = done.map_err(|status| Failed::from(status).of(subscription))?;
@@ -41,10 +41,11 @@ pub(crate) async fn delete_account(
     headers: &HeaderMap,
     request: Bytes,
 ) -> Result<Reply, Failed> {
-    let mut reader = Reader::new(request);
-    let call = SignedCall::read(&mut reader)?;
-    reader.end()?;
-    let (asker, subscription) = admit(host, headers, &call, path::DELETE_ACCOUNT, Bytes::new()).await?;
+    let reader = &mut Reader::new(request);
+    let call = SignedCall::read(reader)?;
+    let body = reader.rest().clone();
+    let (asker, subscription) = admit(host, headers, &call, path::DELETE_ACCOUNT, body).await?;
+    reader.end().map_err(|status| Failed::from(status).of(subscription))?;
     let mail = |answer| Mail::Remove { epoch: Some(call.epoch), reason: account_deleted(), answer };
     let removed = host.accounts.ask(&asker.key, mail).await;
     removed.map_err(|status| Failed::from(status).of(subscription))?;
@@ -70,7 +71,9 @@ async fn admit(
     let subscription = machine::subscription(&asker.record, &bounds(&host.surroundings));
     let tell = |failed: Failed| failed.of(subscription);
     host.accounts.take_request(&asker.key).map_err(Failed::rate_limited).map_err(tell)?;
-    if call.origin != host.urls.origin(headers) {
+    let meant =
+        host.urls.is_origin(headers, &call.origin) && call.epoch == machine::open_epoch(&asker.record);
+    if !meant {
         return Err(tell(Status::InvalidRequest.into()));
     }
     Ok((asker, subscription))
