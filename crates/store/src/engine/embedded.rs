@@ -15,8 +15,9 @@ use crate::options::Options;
 
 /// Threads that write tables out and merge them.
 const WORKER_THREADS: usize = 2;
-/// Bytes of journals before the keyspaces that hold the oldest back are written out.
-const JOURNAL_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of journals before the keyspaces that hold the oldest back are written out. As few as the engine allows,
+/// one journal: a directory with little in it would otherwise be mostly journals.
+const JOURNAL_BYTES_MAX: u64 = 64 << 20;
 
 /// What an open database consists of. Snapshots keep it open.
 struct Inner {
