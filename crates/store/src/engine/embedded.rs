@@ -74,9 +74,12 @@ impl EmbeddedEngine {
     }
 }
 
-/// Values go to one keyspace; the rows of the others are small, and there are eight of them.
+/// Values and bodies go to a keyspace each; the rows of the others are small, and there are thirteen of them.
 fn memtable_bytes(keyspace: Keyspace, options: &Options) -> u64 {
-    if keyspace == Keyspace::Streams { options.memtable_bytes } else { options.memtable_bytes / 4 }
+    match keyspace {
+        Keyspace::Streams | Keyspace::BagBodies => options.memtable_bytes,
+        _ => options.memtable_bytes / 4,
+    }
 }
 
 impl Rows for EmbeddedEngine {
