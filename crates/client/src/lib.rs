@@ -1,1 +1,4 @@
 //! The sync engine between a database of entities and its hosts.
+
+pub mod chance;
+pub mod host;
