@@ -20,6 +20,7 @@
 mod database;
 mod ent;
 mod error;
+mod held;
 mod history;
 mod link;
 mod merge;
