@@ -21,7 +21,6 @@ mod database;
 mod ent;
 mod envelope;
 mod error;
-mod held;
 mod history;
 mod link;
 mod merge;
