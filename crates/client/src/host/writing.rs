@@ -39,6 +39,8 @@ pub(crate) struct Writing {
     pub(crate) dirty: bool,
     /// No push before this time.
     due_ms: u64,
+    /// When something was last pushed.
+    pushed_ms: Option<u64>,
     pushing: Vec<MessageHead>,
     items_max: usize,
     /// What the host refused: it waits behind all others, and is left out until the retry.
@@ -59,6 +61,7 @@ impl Default for Writing {
         Self {
             dirty: false,
             due_ms: 0,
+            pushed_ms: None,
             pushing: Vec::new(),
             items_max: PUSH_ITEMS_MAX,
             refused: HashSet::new(),
@@ -89,8 +92,10 @@ impl Writing {
 
     /// Something was written here: pushed at once, or, when something was pushed a moment ago, soon.
     pub(crate) fn written(&mut self, now_ms: u64) {
+        if !self.dirty {
+            self.due_ms = self.pushed_ms.map_or(now_ms, |pushed_ms| pushed_ms.saturating_add(WRITE_DEBOUNCE_MS));
+        }
         self.dirty = true;
-        self.due_ms = self.due_ms.min(now_ms.saturating_add(WRITE_DEBOUNCE_MS));
     }
 
     pub(crate) fn resume(&mut self, stage: Fill, now_ms: u64) {
@@ -174,7 +179,7 @@ impl HostSession {
             self.writing.dirty = tried;
             return Ok(if tried { Step::Something } else { Step::Nothing });
         }
-        self.writing.due_ms = turn.now_ms.saturating_add(WRITE_DEBOUNCE_MS);
+        self.writing.pushed_ms = Some(turn.now_ms);
         let count = heads.len();
         self.writing.pushing = heads;
         self.call(Request::Push(bags, count), turn);
