@@ -115,12 +115,8 @@ fn bags_with_a_wrong_signature_are_set_aside_and_the_others_come() {
 
 #[test]
 fn bags_of_another_account_are_not_taken() {
-    let head = MessageHead::new(
-        seabag_protocol::host::eid::Eid::new(b"stranger", 5).unwrap(),
-        0,
-        0,
-        Some(b"\xa1x"),
-    );
+    let head =
+        MessageHead::new(seabag_protocol::host::eid::Eid::new(b"stranger", 5).unwrap(), 0, 0, Some(b"\xa1x"));
     let bag = stranger().seal(&head, Some(b"\xa1x"), &Nonces { head: [1; 24], body: [2; 24] }).unwrap();
     let world = with_fault(with_page(move |_, items| {
         items.iter_mut().filter(|item| item.seq.0 == 2).for_each(|item| item.sealed = bag.sealed.clone());
