@@ -8,6 +8,7 @@ mod client;
 mod exit;
 mod health;
 mod output;
+mod place;
 mod room;
 mod serve;
 mod settings;

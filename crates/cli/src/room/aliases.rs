@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::link::Link;
 use crate::exit::usage;
-use crate::output;
+use crate::{output, place};
 
 /// Longest alias. An id has at least 22 characters, so no id is ever taken for an alias.
 pub(crate) const ALIAS_CHARACTERS_MAX: usize = 20;
@@ -47,15 +47,7 @@ pub(crate) struct Aliases {
 impl Aliases {
     /// In the directory that the environment names.
     pub(crate) fn of_this_user() -> anyhow::Result<Self> {
-        let variable =
-            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let directory = variable("SEABAG_HOME")
-            .or_else(|| variable("XDG_CONFIG_HOME").map(|config| config.join("seabag")))
-            .or_else(|| variable("HOME").map(|home| home.join(".config").join("seabag")));
-        match directory {
-            Some(directory) => Ok(Self { directory }),
-            None => Err(usage("there is no place for aliases: set SEABAG_HOME or HOME")),
-        }
+        Ok(Self { directory: place::configuration()? })
     }
 
     #[cfg(test)]
@@ -151,7 +143,7 @@ impl Aliases {
 
     /// Two commands at once must not lose each other's room.
     fn lock(&self) -> anyhow::Result<File> {
-        create_private_directory(&self.directory)
+        place::create_private_directory(&self.directory)
             .with_context(|| format!("cannot make {}", self.directory.display()))?;
         let path = self.directory.join("rooms.lock");
         let open = || -> std::io::Result<File> {
@@ -191,28 +183,11 @@ fn to_link(alias: &str, row: &Row) -> anyhow::Result<Link> {
     Link::parse(&row.id, &row.server).map_err(|error| usage(format!("the room {alias} is damaged: {error}")))
 }
 
-#[cfg(unix)]
-fn create_private_directory(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn create_private_directory(path: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(path)
-}
-
-#[cfg(unix)]
 fn warn_if_others_can_read(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let open = fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
-    if open {
+    if fs::metadata(path).is_ok_and(|metadata| place::is_open_to_others(&metadata)) {
         output::warning(&format!("other users can read {}: chmod 600 it", path.display()));
     }
 }
-
-#[cfg(not(unix))]
-fn warn_if_others_can_read(_: &Path) {}
 
 #[cfg(test)]
 mod tests {
