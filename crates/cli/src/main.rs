@@ -7,6 +7,7 @@ mod bench;
 mod client;
 mod exit;
 mod health;
+mod keys;
 mod output;
 mod place;
 mod room;
@@ -53,6 +54,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Serve(command) => serve::run(command).await,
             Command::Health(command) => health::run(command).await,
             Command::Room(command) => room::run(command).await,
+            Command::Keys(command) => keys::run(command),
             Command::Admin(command) => admin::run(command).await,
             Command::Bench(command) => bench::run(command).await,
         }
