@@ -21,6 +21,7 @@
 //! # }
 //! ```
 
+pub mod archive;
 pub mod phrase;
 
 mod box_key;

@@ -148,3 +148,66 @@ impl SignedCall {
         self.public.verify(&signed, &self.signature)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ed25519_dalek::{Signer, SigningKey};
+
+    const PATH: &str = "/prune";
+    const BODY: Bytes = Bytes::from_static(b"\x01\x02");
+
+    fn signed_call() -> SignedCall {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let (origin, epoch) = ("https://host.example.org".to_owned(), EpochId([9; 16]));
+        let signed = SignedCall::signed_bytes(PATH, &origin, &epoch, 1_000, &BODY).unwrap();
+        let public = PublicKey(key.verifying_key().to_bytes());
+        SignedCall { public, signature: key.sign(&signed).to_bytes(), time_ms: 1_000, origin, epoch }
+    }
+
+    #[test]
+    fn a_signed_call_is_good_for_nothing_else() {
+        let call = signed_call();
+        assert_eq!(call.check_signature(PATH, &BODY), Ok(()));
+        let refused = Err(Status::InvalidSignature);
+        assert_eq!(call.check_signature("/delete-account", &BODY), refused);
+        assert_eq!(call.check_signature(PATH, &Bytes::new()), refused);
+        for other in [
+            SignedCall { time_ms: 1_001, ..call.clone() },
+            SignedCall { origin: "https://host.example.com".into(), ..call.clone() },
+            SignedCall { epoch: EpochId([8; 16]), ..call.clone() },
+            SignedCall { public: PublicKey([0; 32]), signature: [0; 64], ..call.clone() },
+        ] {
+            assert_eq!(other.check_signature(PATH, &BODY), refused, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn the_signed_bytes_are_those_of_the_document() {
+        let epoch = EpochId([9; 16]);
+        let signed = SignedCall::signed_bytes("/prune", "https://h", &epoch, 300, b"").unwrap();
+        let mut expected = b"seabag signed call 1\n\x06/prune\x09https://h".to_vec();
+        expected.extend_from_slice(&[9; 16]);
+        expected.extend_from_slice(&[0xac, 0x02]);
+        expected.extend_from_slice(blake3::hash(b"").as_bytes());
+        assert_eq!(signed, expected);
+    }
+
+    #[test]
+    fn the_clocks_may_differ_by_half_a_minute() {
+        let call = SignedCall { time_ms: 100_000, ..signed_call() };
+        for (now_ms, expected) in [
+            (130_000, Ok(())),
+            (130_001, Err(Status::ClockOutOfSync)),
+            (70_000, Ok(())),
+            (69_999, Err(Status::ClockOutOfSync)),
+        ] {
+            assert_eq!(call.check_time(now_ms), expected);
+        }
+    }
+
+    #[test]
+    fn a_public_key_is_not_shown_whole() {
+        assert_eq!(format!("{:?}", PublicKey([0xab; 32])), "PublicKey(abababab..)");
+    }
+}

@@ -23,11 +23,9 @@ pub struct NoticeItem {
 impl NoticeItem {
     /// Reads one from the front.
     pub fn read(reader: &mut Reader) -> Result<Self, Status> {
-        Ok(Self {
-            seq: BagSeq(reader.varint()?),
-            sealed: SealedHead::decode(reader.var_bytes()?)?,
-            body: reader.var_bytes()?,
-        })
+        // The head is looked into last: what is cut short fails as upstream has it.
+        let (seq, head, body) = (BagSeq(reader.varint()?), reader.var_bytes()?, reader.var_bytes()?);
+        Ok(Self { seq, sealed: SealedHead::decode(head)?, body })
     }
 
     /// Appends it.

@@ -20,8 +20,9 @@ pub struct PeekItem {
 impl PeekItem {
     /// Reads one from the front.
     pub fn read(reader: &mut Reader) -> Result<Self, Status> {
-        let sealed = SealedHead::decode(reader.var_bytes()?)?;
-        Ok(Self { sealed, seq: BagSeq(reader.varint()?) })
+        // The head is looked into last: what is cut short fails as upstream has it.
+        let (head, seq) = (reader.var_bytes()?, BagSeq(reader.varint()?));
+        Ok(Self { sealed: SealedHead::decode(head)?, seq })
     }
 
     /// Appends it.
