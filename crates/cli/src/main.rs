@@ -5,6 +5,7 @@ mod admin;
 mod arguments;
 mod bench;
 mod client;
+mod ent;
 mod exit;
 mod health;
 mod keys;
@@ -54,6 +55,7 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Serve(command) => serve::run(command).await,
             Command::Health(command) => health::run(command).await,
             Command::Room(command) => room::run(command).await,
+            Command::Ent(command) => ent::run(command).await,
             Command::Keys(command) => keys::run(command),
             Command::Admin(command) => admin::run(command).await,
             Command::Bench(command) => bench::run(command).await,

@@ -184,7 +184,9 @@ mod tests {
         assert_eq!(parse_range("..7").unwrap().from_ms, 0);
         assert_eq!(parse_range("5..").unwrap().to_ms, TIME_MS_MAX);
         assert_eq!(parse_range("1970-01-02").unwrap(), Range { from_ms: DAY, to_ms: 2 * DAY - 1 });
-        for text in ["7..5", "", "yesterday", "2026-13-01", "2026-02-30", "1969-01-01", "2026-11-22T25:00", "é"] {
+        for text in
+            ["7..5", "", "yesterday", "2026-13-01", "2026-02-30", "1969-01-01", "2026-11-22T25:00", "é"]
+        {
             assert!(parse_range(text).is_err(), "{text}");
         }
     }

@@ -11,6 +11,7 @@ const LAST_COLUMN_MIN: usize = 16;
 /// A table whose last column takes what room there is.
 pub(crate) struct Table {
     heading: Vec<&'static str>,
+    shows_heading: bool,
     rows: Vec<Vec<String>>,
     width: Option<usize>,
 }
@@ -18,7 +19,13 @@ pub(crate) struct Table {
 impl Table {
     /// With these columns. On a terminal it keeps to its width; elsewhere nothing is cut.
     pub(crate) fn new(heading: &[&'static str]) -> Self {
-        Self { heading: heading.to_vec(), rows: Vec::new(), width: terminal_width() }
+        Self { heading: heading.to_vec(), shows_heading: true, rows: Vec::new(), width: terminal_width() }
+    }
+
+    /// Whether the names of the columns come first.
+    pub(crate) fn with_heading(mut self, shows_heading: bool) -> Self {
+        self.shows_heading = shows_heading;
+        self
     }
 
     /// Adds a row, as many cells as there are columns.
@@ -32,20 +39,26 @@ impl Table {
             return Ok(());
         }
         let heading: Vec<String> = self.heading.iter().map(|cell| (*cell).to_owned()).collect();
-        let columns = heading.len();
-        let all = || std::iter::once(&heading).chain(&self.rows);
-        let width = |column: usize| {
-            all().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        // A column that nobody fills is not shown.
+        let longest = |column: usize| {
+            self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
         };
-        let widths: Vec<usize> = (0..columns.saturating_sub(1)).map(width).collect();
-        let before: usize = widths.iter().map(|width| width + 2).sum();
+        let title = |column: usize| heading.get(column).map_or(0, |title| title.chars().count());
+        let last = heading.len().saturating_sub(1);
+        let widths: Vec<(usize, usize)> = (0..last)
+            .filter_map(|column| {
+                Some((column, longest(column).filter(|width| *width > 0)?.max(title(column))))
+            })
+            .collect();
+        let before: usize = widths.iter().map(|(_, width)| width + 2).sum();
         let room = self.width.map(|width| width.saturating_sub(before).max(LAST_COLUMN_MIN));
-        for row in all() {
+        for row in self.shows_heading.then_some(&heading).into_iter().chain(&self.rows) {
             let mut line = String::new();
-            for (cell, width) in row.iter().zip(&widths) {
+            for &(column, width) in &widths {
+                let cell = row.get(column).map_or("", String::as_str);
                 line.push_str(&format!("{cell:width$}  "));
             }
-            if let Some(last) = row.get(columns.saturating_sub(1)) {
+            if let Some(last) = row.get(last) {
                 line.push_str(&cut(last, room));
             }
             lines.write_raw(line.trim_end().as_bytes())?;
@@ -68,7 +81,8 @@ pub(crate) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         // Marks that turn the direction of writing would let a line pass for another, too.
-        let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let turns =
+            matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if character.is_control() || turns {
             out.extend(character.escape_default());
         } else {
@@ -94,7 +108,10 @@ mod tests {
 
     #[test]
     fn what_could_move_the_cursor_is_shown_instead() {
-        assert_eq!(plain("a\u{1b}[2Jb\nc\u{9b}d\u{202e}e\u{7f}"), "a\\u{1b}[2Jb\\nc\\u{9b}d\\u{202e}e\\u{7f}");
+        assert_eq!(
+            plain("a\u{1b}[2Jb\nc\u{9b}d\u{202e}e\u{7f}"),
+            "a\\u{1b}[2Jb\\nc\\u{9b}d\\u{202e}e\\u{7f}"
+        );
         assert_eq!(plain("größe ✓ 日本"), "größe ✓ 日本");
     }
 
