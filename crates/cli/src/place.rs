@@ -1,8 +1,11 @@
 //! Where this user's files are: names of rooms and the seed among the configuration, entities among the data. All
 //! of them belong to their owner alone.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
+
+use anyhow::Context;
 
 use crate::exit::usage;
 
@@ -35,6 +38,33 @@ pub(crate) fn create_private_directory(path: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 pub(crate) fn create_private_directory(path: &Path) -> std::io::Result<()> {
     fs::create_dir_all(path)
+}
+
+/// Puts a file in the place of another, for its owner alone: after a crash it is the old or the new one.
+pub(crate) fn replace_private_file(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let write = || -> anyhow::Result<()> {
+        // Such files belong to their owner alone from the first moment.
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Makes a directory if need be and takes a lock in it, until the file is dropped: two commands at once must not lose
+/// what the other one wrote.
+pub(crate) fn lock(directory: &Path, name: &str) -> anyhow::Result<File> {
+    create_private_directory(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+    let path = directory.join(name);
+    let open = || -> std::io::Result<File> {
+        let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+        file.lock()?;
+        Ok(file)
+    };
+    open().with_context(|| format!("cannot lock {}", path.display()))
 }
 
 /// Whether others than the owner may read or write a file, by its mode.

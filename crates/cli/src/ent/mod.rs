@@ -4,6 +4,7 @@ mod body;
 mod get;
 mod history;
 mod id;
+mod link;
 mod list;
 mod local;
 mod moment;
@@ -11,9 +12,12 @@ mod owner;
 mod put;
 mod remove;
 mod show;
+mod status;
 mod sync;
 mod table;
+mod tokens;
 mod tree;
+mod watch;
 
 use clap::{Args, Subcommand};
 
@@ -43,6 +47,10 @@ pub(crate) struct Ent {
 
 #[derive(Debug, Subcommand)]
 enum EntCommand {
+    /// Link a host.
+    Link(link::Link),
+    /// Forget a host. Entities stay, here and there.
+    Unlink(link::Unlink),
     /// Write an entity.
     Put(Box<put::Put>),
     /// Show entities.
@@ -53,6 +61,10 @@ enum EntCommand {
     Rm(remove::Remove),
     /// Draw entities under those that they belong to.
     Tree(tree::Tree),
+    /// Show changes as they come.
+    Watch(watch::Watch),
+    /// Show what is saved here, and what waits for which host.
+    Status(status::Status),
     /// Show what an entity was.
     History(history::History),
     /// Make an entity what it was before its last change.
@@ -65,11 +77,15 @@ enum EntCommand {
 pub(crate) async fn run(ent: Ent) -> anyhow::Result<Exit> {
     let choice = &ent.choice;
     match ent.command {
+        EntCommand::Link(command) => link::link(command, choice).await,
+        EntCommand::Unlink(command) => link::unlink(command, choice),
         EntCommand::Put(command) => put::run(*command, choice).await,
         EntCommand::Get(command) => get::run(command, choice),
         EntCommand::Ls(command) => list::run(command, choice),
         EntCommand::Rm(command) => remove::run(command, choice).await,
         EntCommand::Tree(command) => tree::run(command, choice),
+        EntCommand::Watch(command) => watch::run(command, choice).await,
+        EntCommand::Status(command) => status::run(command, choice),
         EntCommand::History(command) => history::history(command, choice),
         EntCommand::Undo(command) => history::undo(command, choice).await,
         EntCommand::Keep(command) => history::keep(command, choice),

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::local::Choice;
+use crate::exit::Exit;
 
 /// Whether a command that writes syncs afterwards.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -20,4 +21,22 @@ impl After {
         }
         Ok(())
     }
+}
+
+/// A sync beside other work.
+pub(crate) struct Background {}
+
+impl Background {
+    /// Starts it; `None` when no host is linked.
+    pub(crate) async fn start(_: &Choice) -> anyhow::Result<Option<Self>> {
+        Ok(None)
+    }
+
+    /// Ends it.
+    pub(crate) async fn stop(self) {}
+}
+
+/// Syncs once.
+pub(crate) async fn once(_: &Choice, _: Option<&str>) -> anyhow::Result<Exit> {
+    anyhow::bail!("there is no sync yet")
 }

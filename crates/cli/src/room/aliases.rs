@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -15,6 +14,9 @@ use crate::{output, place};
 
 /// Longest alias. An id has at least 22 characters, so no id is ever taken for an alias.
 pub(crate) const ALIAS_CHARACTERS_MAX: usize = 20;
+
+/// The file's opening line.
+const OPENING: &str = "# Rooms by alias. The ids are secrets: who has one can use the room.\n\n";
 
 /// The file as it is.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -126,32 +128,13 @@ impl Aliases {
         })
     }
 
-    /// Written beside, synced, renamed: after a crash the file is the old or the new one.
     fn write(&self, contents: &Contents) -> anyhow::Result<()> {
-        let path = self.path();
-        let write = || -> anyhow::Result<()> {
-            // Such files belong to their owner alone from the first moment.
-            let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
-            file.write_all(b"# Rooms by alias. The ids are secrets: who has one can use the room.\n\n")?;
-            file.write_all(toml::to_string(contents)?.as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        write().with_context(|| format!("cannot write {}", path.display()))
+        let text = toml::to_string(contents).context("cannot write the aliases")?;
+        place::replace_private_file(&self.path(), format!("{OPENING}{text}").as_bytes())
     }
 
-    /// Two commands at once must not lose each other's room.
     fn lock(&self) -> anyhow::Result<File> {
-        place::create_private_directory(&self.directory)
-            .with_context(|| format!("cannot make {}", self.directory.display()))?;
-        let path = self.directory.join("rooms.lock");
-        let open = || -> std::io::Result<File> {
-            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
-            file.lock()?;
-            Ok(file)
-        };
-        open().with_context(|| format!("cannot lock {}", path.display()))
+        place::lock(&self.directory, "rooms.lock")
     }
 }
 
