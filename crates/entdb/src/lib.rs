@@ -19,14 +19,21 @@
 
 mod database;
 mod ent;
+mod envelope;
 mod error;
 mod history;
 mod link;
 mod merge;
+mod msgpack;
+mod numbers;
+mod outbox;
 mod query;
 mod set_aside;
 mod status;
+mod storage;
+mod walk;
 mod watch;
+mod write;
 
 pub use database::Database;
 pub use ent::{Draft, Ent, Message, Skew};
@@ -40,4 +47,4 @@ pub use query::{
 };
 pub use set_aside::SetAside;
 pub use status::{DatabaseStatus, Durable, LinkStatus, Unreadable};
-pub use watch::{Change, Watch, WatchEvent};
+pub use watch::{Change, QUEUE_MAX, Watch, WatchEvent};

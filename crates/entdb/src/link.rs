@@ -6,7 +6,8 @@ use seabag_protocol::host::bag::BagSeq;
 use seabag_protocol::host::epoch::Cursor;
 use seabag_protocol::host::message::MessageHead;
 
-use crate::{Message, Outcome};
+use crate::storage::Durability;
+use crate::{Database, Error, Message, Outcome, Result};
 
 /// Names a link in its database; never given out twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -109,4 +110,56 @@ pub struct Received {
     /// Bags that came as heads but whose bodies are needed after all (the history of a type was switched on in
     /// between). While there are any, the cursor stays where it was: fetch them and call again.
     pub missing: Vec<BagSeq>,
+}
+
+impl Database {
+    /// The links, oldest first.
+    pub fn links(&self) -> Result<Vec<Link>> {
+        Ok(self.storage.links()?.into_iter().map(|row| row.link).collect())
+    }
+
+    /// One link.
+    pub fn link(&self, link: LinkId) -> Result<Link> {
+        self.links()?.into_iter().find(|row| row.id == link).ok_or(Error::UnknownLink(link))
+    }
+
+    /// Links a host. It begins with [`Fill::Replay`].
+    pub fn add_link(&mut self, settings: LinkSettings) -> Result<LinkId> {
+        self.transact(Durability::Synced, |transaction| {
+            if !transaction.links_where(|row| row.link.settings == settings).is_empty() {
+                return Err(Error::AlreadyLinked);
+            }
+            transaction.storage.add_link(&settings)
+        })
+    }
+
+    /// Forgets a link and what waits for it. Entities stay.
+    pub fn remove_link(&mut self, link: LinkId) -> Result<()> {
+        self.transact(Durability::Synced, |transaction| {
+            transaction.link(link)?;
+            transaction.storage.remove_link(link)
+        })
+    }
+
+    /// How far a link has come.
+    pub fn stage(&self, link: LinkId) -> Result<Fill> {
+        self.link(link).map(|link| link.stage)
+    }
+
+    /// Sets how far a link has come. [`Fill::Upload`] makes [`fill`](Self::fill) begin anew.
+    pub fn set_stage(&mut self, link: LinkId, stage: Fill) -> Result<()> {
+        self.transact(Durability::Written, |transaction| {
+            transaction.update_link(link, |row| {
+                row.link.stage = stage;
+                row.filled.clear();
+            })
+        })
+    }
+
+    /// Says why a link is stuck, or that it is not.
+    pub fn set_trouble(&mut self, link: LinkId, trouble: Option<Trouble>) -> Result<()> {
+        self.transact(Durability::Written, |transaction| {
+            transaction.update_link(link, |row| row.link.trouble = trouble)
+        })
+    }
 }

@@ -1,10 +1,12 @@
 //! Questions: which entities, in which order, how many at once.
 
+use std::collections::{HashSet, VecDeque};
 use std::ops::RangeInclusive;
 
 use seabag_protocol::host::eid::Eid;
 
-use crate::{Ent, Error, Message, Result};
+use crate::storage::Winner;
+use crate::{Database, Ent, Error, Message, Result};
 
 /// The most entities of one page; a greater limit means this one.
 pub const PAGE_LIMIT_MAX: usize = 10_000;
@@ -50,6 +52,29 @@ impl Selection {
     /// All of a type.
     pub fn of_kind(kind: impl Into<String>) -> Self {
         Self::ByType { kind: kind.into(), created: None }
+    }
+
+    /// Whether an entity is in it.
+    pub fn matches(&self, ent: &Ent) -> bool {
+        match self {
+            Self::All => true,
+            Self::One(eid) => ent.eid == *eid,
+            Self::ByType { kind, created } => {
+                ent.kind == *kind && created.as_ref().is_none_or(|range| range.contains(&ent.created_ms))
+            }
+            Self::Updated { kind, range } => ent.kind == *kind && range.contains(&ent.updated_ms),
+            Self::Parent { kind, parent } => ent.kind == *kind && ent.parent.as_ref() == Some(parent),
+            Self::Group { kind, group } => ent.kind == *kind && ent.group.as_ref() == Some(group),
+        }
+    }
+
+    /// The time that it orders an entity by.
+    fn order_ms(&self, ent: &Ent) -> u64 {
+        match self {
+            Self::ByType { .. } => ent.created_ms,
+            Self::Updated { .. } => ent.updated_ms,
+            Self::All | Self::One(_) | Self::Parent { .. } | Self::Group { .. } => 0,
+        }
     }
 }
 
@@ -145,4 +170,75 @@ pub struct MessagePage {
     pub messages: Vec<Message>,
     /// Where to go on; `None` at the end.
     pub next: Option<MessageCursor>,
+}
+
+impl Database {
+    /// An entity.
+    pub fn get(&self, eid: &Eid) -> Result<Option<Ent>> {
+        self.storage.winner(eid)?.map_or(Ok(None), Winner::ent)
+    }
+
+    /// A page of a selection.
+    pub fn page(&self, query: &Query) -> Result<Page> {
+        let limit = query.limit.min(PAGE_LIMIT_MAX);
+        // One more than asked for says whether there is a next page.
+        let rows = self.storage.ents(&Query { limit: limit + 1, ..query.clone() })?;
+        let more = rows.len() > limit;
+        let ents: Vec<Ent> = rows.into_iter().take(limit).map(|row| row.ent()).collect::<Result<_>>()?;
+        let next = ents
+            .last()
+            .filter(|_| more)
+            .map(|last| PageCursor { time_ms: query.selection.order_ms(last), eid: last.eid.clone() });
+        Ok(Page { ents, next })
+    }
+
+    /// How many entities a selection has.
+    pub fn count(&self, selection: &Selection) -> Result<u64> {
+        self.storage.count(selection)
+    }
+
+    /// The types that have entities, in the order of their names.
+    pub fn kinds(&self) -> Result<Vec<KindCount>> {
+        let mut counts = Vec::new();
+        for kind in self.storage.kinds()? {
+            let ents = self.count(&Selection::of_kind(kind.clone()))?;
+            if ents > 0 {
+                counts.push(KindCount { kind, ents });
+            }
+        }
+        Ok(counts)
+    }
+
+    /// An entity's children, their children, and so on, of every type, `max` at most; nearest first, and among
+    /// equals in the order of parents, types and ids. Who is among his own descendants is not told again.
+    pub fn descendants(&self, eid: &Eid, max: usize) -> Result<Descendants> {
+        let kinds = self.storage.kinds()?;
+        let mut seen = HashSet::from([eid.clone()]);
+        let mut parents = VecDeque::from([(0, eid.clone())]);
+        let mut ents = Vec::new();
+        while let Some((depth, parent)) = parents.pop_front() {
+            for kind in &kinds {
+                let selection = Selection::Parent { kind: kind.clone(), parent: parent.clone() };
+                let mut query = Query::new(selection);
+                loop {
+                    let page = self.page(&query)?;
+                    for child in page.ents {
+                        if !seen.insert(child.eid.clone()) {
+                            continue;
+                        }
+                        if ents.len() >= max {
+                            return Ok(Descendants { ents, more: true });
+                        }
+                        parents.push_back((depth + 1, child.eid.clone()));
+                        ents.push((depth + 1, child));
+                    }
+                    query.after = page.next;
+                    if query.after.is_none() {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(Descendants { ents, more: false })
+    }
 }

@@ -2,7 +2,10 @@
 
 use seabag_protocol::host::bag::BagSeq;
 
-use crate::{Link, LinkId};
+use seabag_protocol::host::eid::Eid;
+
+use crate::storage::Which;
+use crate::{Database, Link, LinkId, Result, Selection};
 
 /// What a database has, and how its links are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,4 +51,35 @@ pub struct Unreadable {
     pub seq: BagSeq,
     /// Why, for people.
     pub reason: String,
+}
+
+impl Database {
+    /// What the database has, and how its links are.
+    pub fn status(&self) -> Result<DatabaseStatus> {
+        let storage = &self.storage;
+        let (kept, set_aside) = storage.log_counts()?;
+        let mut links = Vec::new();
+        for row in storage.links()? {
+            let id = row.link.id;
+            let (waiting, unreadable) = (storage.waiting(id)?, storage.unreadable_count(id)?);
+            links.push(LinkStatus { link: row.link, waiting, unreadable });
+        }
+        let (ents, tombstones) = (storage.count(&Selection::All)?, storage.tombstone_count()?);
+        Ok(DatabaseStatus { ents, tombstones, kept, set_aside, links })
+    }
+
+    /// Which links' hosts have an entity's state, or its end. Empty for an entity that was never here.
+    pub fn durable_at(&self, eid: &Eid) -> Result<Vec<Durable>> {
+        let mut durable = Vec::new();
+        if self.storage.winner(eid)?.is_none() {
+            return Ok(durable);
+        }
+        for row in self.storage.links()? {
+            let link = row.link.id;
+            let stored = crate::numbers::holder(self.storage.as_ref(), link, eid, Which::Winner)?;
+            let waiting = self.storage.is_queued(link, eid, Which::Winner)?;
+            durable.push(Durable { link, stored, waiting });
+        }
+        Ok(durable)
+    }
 }

@@ -143,8 +143,10 @@ limits! {
     account_epochs_max = 64;
     /// Most notices that wait for one listener. A listener further behind is disconnected.
     notice_queue_max = 1_024;
-    /// Most bytes of one request to the host: as many as the reference host's platform takes.
+    /// Most bytes of one push to the host: as many as the reference host's platform takes.
     host_request_bytes_max = 128 * 1024 * 1024;
+    /// Most bytes of a request to the host that brings no bags: numbers need more memory than they have bytes.
+    host_list_bytes_max = 8 * 1024 * 1024;
     /// Most bytes of all requests to the host that are being read or wait for the disk. Then no more are read.
     host_requests_bytes_inflight_max = 256 * 1024 * 1024;
     /// Most items in one page of heads.
