@@ -82,7 +82,8 @@ pub(crate) fn run(_: Status, choice: &Choice) -> anyhow::Result<Exit> {
     let mut line = |name: &str, value: &str| lines.write_raw(format!("{name:10}  {value}\n").as_bytes());
     line("database", &choice.path()?.display().to_string())?;
     line("seed", &seed.unwrap_or_else(|| "none yet".to_owned()))?;
-    let types: Vec<String> = kinds.iter().map(|kind| format!("{} {}", kind.ents, plain(&kind.kind))).collect();
+    let types: Vec<String> =
+        kinds.iter().map(|kind| format!("{} {}", kind.ents, plain(&kind.kind))).collect();
     let types = if types.is_empty() { String::new() } else { format!(" ({})", types.join(", ")) };
     line("entities", &format!("{}{types}, all of them saved here", status.ents))?;
     line("deleted", &status.tombstones.to_string())?;

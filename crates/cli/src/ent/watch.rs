@@ -134,7 +134,12 @@ fn tell_change(lines: &mut Lines, json: bool, old: Option<&Ent>, new: Option<&En
             (_, None) => "deleted",
             _ => "updated",
         };
-        return lines.write(&ChangeLine { change, id, old: old.map(EntLine::new), new: new.map(EntLine::new) });
+        return lines.write(&ChangeLine {
+            change,
+            id,
+            old: old.map(EntLine::new),
+            new: new.map(EntLine::new),
+        });
     }
     let body = |ent: &Ent| plain(&Json(&ent.body).to_string());
     let text = match (old, new) {
