@@ -7,7 +7,7 @@ use std::path::Path;
 use seabag_protocol::host::eid::Eid;
 
 use crate::envelope::Reader;
-use crate::storage::{Durability, LinkRow, MemoryStorage, Storage};
+use crate::storage::{Durability, LinkRow, MemoryStorage, SqliteStorage, Storage};
 use crate::watch::Hub;
 use crate::{Change, Ent, Error, LinkId, Result};
 
@@ -26,8 +26,7 @@ impl Database {
     /// Opens the database in this file, or creates it, for its owner alone (mode 0600). Messages that an
     /// earlier version set aside are tried again.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let _ = path;
-        unimplemented!()
+        Self::with(Box::new(SqliteStorage::open(path.as_ref())?), Reader::CURRENT)
     }
 
     /// A database that ends with the process.

@@ -2,6 +2,7 @@
 
 mod memory;
 mod rows;
+mod sqlite;
 
 use std::fmt;
 
@@ -13,6 +14,7 @@ pub(crate) use memory::MemoryStorage;
 pub(crate) use rows::{
     Aside, BagRow, BagState, Content, EntRow, LinkRow, LogKey, LogRow, OutboxRow, TombstoneRow, Which, Winner,
 };
+pub(crate) use sqlite::SqliteStorage;
 
 use crate::{History, LinkId, LinkSettings, Query, Result, Selection};
 
