@@ -12,21 +12,13 @@ use crate::keys::seed_file::fingerprint;
 /// Makes a database this seed's, or fails because it is another one's.
 pub(crate) fn claim(database: &mut Database, path: &Path, seed: &Seed) -> anyhow::Result<()> {
     let own = fingerprint(seed);
-    match of(database)? {
-        None => {}
-        Some(owner) if owner == own => {}
-        Some(owner) => {
-            return Err(usage(format!(
-                "{} belongs to the seed with the fingerprint {owner}, and this one's is {own}: use that seed \
-                 (--seed-file FILE), or another database (--database FILE)",
-                path.display()
-            )));
-        }
+    let owner = database.claim(&own)?;
+    if owner == own {
+        return Ok(());
     }
-    Ok(())
-}
-
-/// The fingerprint of the seed that a database belongs to; `None` as long as it is nobody's.
-pub(crate) fn of(_: &Database) -> anyhow::Result<Option<String>> {
-    Ok(None)
+    Err(usage(format!(
+        "{} belongs to the seed with the fingerprint {owner}, and this one's is {own}: use that seed (--seed-file \
+         FILE), or another database (--database FILE)",
+        path.display()
+    )))
 }

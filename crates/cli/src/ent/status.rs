@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::local::Choice;
 use super::table::{Table, plain};
-use super::{moment, owner};
+use super::moment;
 use crate::exit::Exit;
 use crate::output::{self, Lines};
 
@@ -64,7 +64,7 @@ struct TroubleLine<'a> {
 pub(crate) fn run(_: Status, choice: &Choice) -> anyhow::Result<Exit> {
     let database = choice.open()?;
     let (status, kinds) = (database.status()?, database.kinds()?);
-    let seed = owner::of(&database)?;
+    let seed = database.owner()?;
     if choice.json {
         output::print(&StatusLine {
             database: choice.path()?.display().to_string(),
