@@ -17,6 +17,7 @@
 //! # Ok::<(), seabag_entdb::Error>(())
 //! ```
 
+pub mod body;
 mod database;
 mod ent;
 mod envelope;
