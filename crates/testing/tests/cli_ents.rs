@@ -65,7 +65,7 @@ fn a_body_comes_from_an_argument_a_file_or_standard_input() {
     let partly = user.feed(&["ent", "put", "line", "--lines"], "3\nfour\n5\n");
     partly.bad(1, "line 2").bad(1, "1 before it are written");
     assert_eq!(list(&user, &["line", "--count"]).line(), json!({"count": 3}));
-    let special = "{\"at\":{\"$time\":1767225600000},\"raw\":{\"$bytes\":\"AAE=\"}}";
+    let special = "{\"at\":{\"$date\":1767225600000},\"raw\":{\"$bytes\":\"AAE=\"}}";
     let id = put(&user, &["n", special]);
     assert_eq!(body(&user, &id), serde_json::from_str::<Value>(special).unwrap());
 }

@@ -28,8 +28,8 @@ machine can see arguments: what is private goes through a file or standard input
 A new entity gets an id, which is printed. With --id the entity's body is replaced; its type, parent and group stay as \
 they are unless they are given.
 
-What JSON cannot say is an object with one key: {\"$bytes\":\"AAE=\"} (base64), {\"$time\":1767225600000} \
-(milliseconds since 1970), {\"$float\":\"nan\"}, {\"$ext\":[5,\"AAE=\"]}, {\"$map\":[[1,\"one\"]]}.
+What JSON cannot say is an object with one key: {\"$bytes\":\"AAE=\"} (base64), {\"$date\":1767225600000} \
+(milliseconds since 1970), {\"$float\":\"NaN\"}, {\"$ext\":[5,\"AAE=\"]}, {\"$map\":[[1,\"one\"]]}.
 
 Examples:
   seabag ent put todo '{\"text\":\"milk\"}'
