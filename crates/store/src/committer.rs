@@ -5,6 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use seabag_protocol::host::auth::PublicKey;
+use seabag_protocol::host::record::{AccountChanges, AccountRecord};
 use seabag_protocol::room::name::RoomHash;
 use seabag_protocol::room::record::RoomRecord;
 use tokio::sync::oneshot;
@@ -16,8 +18,8 @@ use crate::options::{Durability, Options};
 use crate::queue::{Taken, Weight};
 use crate::read::StoreSnapshot;
 use crate::reaper::{Reaper, Step};
-use crate::shared::Shared;
-use crate::store::{Commit, Committed, RoomNumber, Snapshot};
+use crate::shared::{Counts, Shared};
+use crate::store::{AccountCommit, Commit, Committed, RoomNumber, Snapshot};
 use crate::transaction::Transaction;
 use crate::watermark::Watermark;
 
@@ -43,6 +45,12 @@ pub(crate) enum Order {
     Remove(RoomHash, Reply<bool>),
     /// Move rows of the expiry table.
     Reschedule(Vec<Move>, Reply<()>),
+    /// Write a commit to an account.
+    CommitAccount(AccountCommit, Reply<Committed>),
+    /// Make an account.
+    CreateAccount(PublicKey, AccountRecord, Reply<bool>),
+    /// Remove an account.
+    RemoveAccount(PublicKey, Reply<bool>),
     /// Sync everything and end.
     Close(Reply<()>),
 }
@@ -56,17 +64,27 @@ impl Order {
                 Weight { operations: operations.max(1), bytes: bytes.saturating_add(64) }
             }
             Self::Reschedule(moves, _) => Weight { operations: moves.len().max(1), bytes: moves.len() * 128 },
+            Self::CommitAccount(commit, _) => account_weight(&commit.changes),
             Self::Create(..) | Self::Remove(..) | Self::Close(..) => Weight { operations: 4, bytes: 512 },
+            Self::CreateAccount(..) | Self::RemoveAccount(..) => Weight { operations: 5, bytes: 512 },
         }
     }
+}
+
+/// A bag is up to three rows: head, body and identity.
+fn account_weight(changes: &AccountChanges) -> Weight {
+    let rows = 3 * (changes.insert.len() + changes.remove.len());
+    let inserted: u64 = changes.insert.iter().map(|(_, bag)| bag.stored_bytes()).sum();
+    let inserted = usize::try_from(inserted).unwrap_or(usize::MAX);
+    Weight { operations: rows + 1, bytes: inserted.saturating_add(24 * rows + 128) }
 }
 
 /// An answer that waits for its transaction to be durable.
 enum Answered {
     Commit(Result<Committed, StoreError>, Reply<Committed>),
     Create(Result<Option<RoomNumber>, StoreError>, Reply<Option<RoomNumber>>),
-    Remove(Result<bool, StoreError>, Reply<bool>),
     Reschedule(Result<(), StoreError>, Reply<()>),
+    Changed(Result<bool, StoreError>, Reply<bool>),
 }
 
 impl Answered {
@@ -78,8 +96,8 @@ impl Answered {
         match self {
             Self::Commit(result, reply) => settle(result, failure, reply),
             Self::Create(result, reply) => settle(result, failure, reply),
-            Self::Remove(result, reply) => settle(result, failure, reply),
             Self::Reschedule(result, reply) => settle(result, failure, reply),
+            Self::Changed(result, reply) => settle(result, failure, reply),
         }
     }
 }
@@ -247,12 +265,28 @@ impl Committer {
             Order::Remove(hash, reply) => {
                 let result = broken.map_or_else(|| self.transaction.remove(&*self.engine, hash), Err);
                 failure = result.as_ref().err().and_then(stop);
-                answers.push(Answered::Remove(result, reply));
+                answers.push(Answered::Changed(result, reply));
             }
             Order::Reschedule(moves, reply) => {
                 let result = broken.map_or_else(|| self.transaction.reschedule(&*self.engine, &moves), Err);
                 failure = result.as_ref().err().and_then(stop);
                 answers.push(Answered::Reschedule(result, reply));
+            }
+            Order::CommitAccount(commit, reply) => {
+                let result = broken.map_or_else(|| self.commit_account(commit), Err);
+                failure = result.as_ref().err().and_then(stop);
+                answers.push(Answered::Commit(result, reply));
+            }
+            Order::CreateAccount(key, record, reply) => {
+                let result =
+                    broken.map_or_else(|| self.transaction.create_account(&*self.engine, key, &record), Err);
+                failure = result.as_ref().err().and_then(stop);
+                answers.push(Answered::Changed(result, reply));
+            }
+            Order::RemoveAccount(key, reply) => {
+                let result = broken.map_or_else(|| self.transaction.remove_account(&*self.engine, key), Err);
+                failure = result.as_ref().err().and_then(stop);
+                answers.push(Answered::Changed(result, reply));
             }
             Order::Close(reply) => {
                 self.shared.queue.close();
@@ -268,6 +302,12 @@ impl Committer {
         self.transaction.commit(&*self.engine, commit)?;
         let snapshot = if wants { Some(self.snapshot_here()? as Arc<dyn Snapshot>) } else { None };
         Ok(Committed { snapshot })
+    }
+
+    fn commit_account(&mut self, commit: AccountCommit) -> Result<Committed, StoreError> {
+        let inserted = self.transaction.commit_account(&*self.engine, commit)?;
+        self.shared.counters.inserted(inserted);
+        Ok(Committed { snapshot: None })
     }
 
     /// The state behind everything in the transaction so far, and before everything later.
@@ -319,7 +359,7 @@ impl Committer {
     /// Lets reads see what is durable now.
     fn publish(&mut self) -> Result<(), StoreError> {
         let snapshot = self.snapshot_here()?;
-        self.shared.publish(snapshot, self.transaction.rooms());
+        self.shared.publish(snapshot, Counts::of(&self.transaction));
         Ok(())
     }
 

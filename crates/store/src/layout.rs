@@ -5,8 +5,12 @@ use seabag_protocol::room::name::{ClientId, KeyNumber, RoomHash, RoomSeq};
 
 use crate::store::RoomNumber;
 
-/// The version of everything in this file. A store of another version is refused.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) mod accounts;
+
+/// The version of everything in this file. A store of a later version is refused.
+pub(crate) const FORMAT_VERSION: u32 = 2;
+/// The oldest version that is brought up to [`FORMAT_VERSION`] when it is opened or restored: rooms alone.
+pub(crate) const FIRST_VERSION: u32 = 1;
 
 /// One ordered map of the engine. The discriminant is the id in backups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,11 +34,23 @@ pub(crate) enum Keyspace {
     Garbage = 8,
     /// Bucket of time, room number -> the room's hash: when to look whether the room's time is up.
     Expiry = 9,
+    /// Account's public key -> its number, times and counters.
+    Accounts = 10,
+    /// Account number -> its public key and lineage. A number without a row is fenced.
+    AccountNumbers = 11,
+    /// Account, bag's number -> length of its body, sealed head.
+    BagHeads = 12,
+    /// Account, bag's number -> its sealed body. No row for a delete, which has none.
+    BagBodies = 13,
+    /// Account, what tells the bag apart -> its number.
+    BagIdentities = 14,
+    /// Number of a removed account -> nothing: every row of it is garbage.
+    AccountGarbage = 15,
 }
 
 impl Keyspace {
     /// All of them, in the order of their ids.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Meta,
         Self::Rooms,
         Self::Numbers,
@@ -44,6 +60,12 @@ impl Keyspace {
         Self::Clients,
         Self::Garbage,
         Self::Expiry,
+        Self::Accounts,
+        Self::AccountNumbers,
+        Self::BagHeads,
+        Self::BagBodies,
+        Self::BagIdentities,
+        Self::AccountGarbage,
     ];
 
     /// The stable id.
@@ -54,6 +76,11 @@ impl Keyspace {
     /// The keyspace of an id; `None` for an id of another version.
     pub(crate) fn from_id(id: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|keyspace| keyspace.id() == id)
+    }
+
+    /// The format version that brought it: an older store has none yet.
+    pub(crate) fn since(self) -> u32 {
+        if self <= Self::Expiry { FIRST_VERSION } else { FORMAT_VERSION }
     }
 
     /// The name inside the engine, stable too.
@@ -68,6 +95,12 @@ impl Keyspace {
             Self::Clients => "clients",
             Self::Garbage => "garbage",
             Self::Expiry => "expiry",
+            Self::Accounts => "accounts",
+            Self::AccountNumbers => "account-numbers",
+            Self::BagHeads => "bag-heads",
+            Self::BagBodies => "bag-bodies",
+            Self::BagIdentities => "bag-identities",
+            Self::AccountGarbage => "account-garbage",
         }
     }
 }
@@ -81,6 +114,10 @@ pub(crate) const META_COMMIT: &[u8] = b"commit";
 pub(crate) const META_NEXT_ROOM: &[u8] = b"next-room";
 /// `Meta`: how many rooms there are, u64 BE.
 pub(crate) const META_ROOMS: &[u8] = b"room-count";
+/// `Meta`: the number that the next new account gets, u64 BE.
+pub(crate) const META_NEXT_ACCOUNT: &[u8] = b"next-account";
+/// `Meta`: how many accounts there are, u64 BE.
+pub(crate) const META_ACCOUNTS: &[u8] = b"account-count";
 
 /// The seq under which a stream's base lies. Appended rows begin at 1, so the slot sorts first.
 pub(crate) const BASE_SLOT: RoomSeq = RoomSeq(0);
@@ -219,10 +256,16 @@ mod tests {
             (7, "clients"),
             (8, "garbage"),
             (9, "expiry"),
+            (10, "accounts"),
+            (11, "account-numbers"),
+            (12, "bag-heads"),
+            (13, "bag-bodies"),
+            (14, "bag-identities"),
+            (15, "account-garbage"),
         ];
         assert_eq!(table, released);
         assert_eq!(Keyspace::from_id(9), Some(Keyspace::Expiry));
-        assert_eq!(Keyspace::from_id(10), None);
+        assert_eq!(Keyspace::from_id(16), None);
     }
 
     #[test]

@@ -50,6 +50,6 @@ pub use error::StoreError;
 pub use local::LocalStore;
 pub use options::{Durability, Options};
 pub use store::{
-    Answer, Commit, Committed, Health, Lifetime, Receipt, RoomNumber, RoomSummary, Snapshot, Statistics,
-    Store,
+    AccountCommit, AccountNumber, AccountSummary, Answer, Commit, Committed, Health, Lifetime, Receipt,
+    RoomNumber, RoomSummary, Snapshot, Statistics, Store,
 };

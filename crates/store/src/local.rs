@@ -5,6 +5,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
+use seabag_protocol::host::auth::PublicKey;
+use seabag_protocol::host::bag::{BagIdentity, BagSeq};
+use seabag_protocol::host::peek::PeekItem;
+use seabag_protocol::host::pull::PullItem;
+use seabag_protocol::host::record::{AccountRecord, HeldBag};
 use seabag_protocol::room::name::{RoomHash, RoomSeq};
 use seabag_protocol::room::record::{
     RoomPage, RoomRead, RoomRecord, StoredRoom, StreamRead, Survey, SurveyRange,
@@ -17,9 +22,10 @@ use crate::engine::memory::MemoryEngine;
 use crate::engine::{Engine, Rows};
 use crate::options::Options;
 use crate::readers::Readers;
-use crate::shared::Shared;
+use crate::shared::{Counts, Shared};
 use crate::store::{
-    Answer, Commit, Health, Lifetime, Receipt, RoomNumber, RoomSummary, Snapshot, Statistics, Store,
+    AccountCommit, AccountNumber, AccountSummary, Answer, Commit, Committed, Health, Lifetime, Receipt,
+    RoomNumber, RoomSummary, Snapshot, Statistics, Store,
 };
 use crate::tables::Depth;
 use crate::transaction::Transaction;
@@ -59,7 +65,7 @@ impl LocalStore {
         options: &Options,
     ) -> Result<Self, StoreError> {
         let transaction = Transaction::resume(&*engine)?;
-        let shared = Arc::new(Shared::new(&engine, transaction.rooms(), options));
+        let shared = Arc::new(Shared::new(&engine, Counts::of(&transaction), options));
         let readers = Readers::start(options.reader_threads)?;
         let committer = Committer::new(engine, shared.clone(), watermark, transaction, options);
         let spawned = std::thread::Builder::new().name("seabag-committer".into()).spawn(|| committer.run());
@@ -79,6 +85,16 @@ impl LocalStore {
         Box::pin(async move {
             push(&shared, order).await?;
             answer.await.unwrap_or_else(|_| Err(closed(&shared)))
+        })
+    }
+
+    /// Puts a commit into the queue.
+    fn submit_order(&self, order: impl FnOnce(Reply<Committed>) -> Order) -> Answer<Receipt> {
+        let (reply, answer) = oneshot::channel();
+        let (shared, order) = (self.shared.clone(), order(reply));
+        Box::pin(async move {
+            push(&shared, order).await?;
+            Ok(Receipt(answer))
         })
     }
 
@@ -114,12 +130,7 @@ impl Store for LocalStore {
     }
 
     fn submit(&self, commit: Commit) -> Answer<Receipt> {
-        let (reply, answer) = oneshot::channel();
-        let shared = self.shared.clone();
-        Box::pin(async move {
-            push(&shared, Order::Commit(commit, reply)).await?;
-            Ok(Receipt(answer))
-        })
+        self.submit_order(|reply| Order::Commit(commit, reply))
     }
 
     fn remove(&self, room: RoomHash) -> Answer<bool> {
@@ -157,6 +168,26 @@ impl Store for LocalStore {
 
     fn room_count(&self) -> u64 {
         self.shared.room_count()
+    }
+
+    fn create_account(&self, key: PublicKey, record: AccountRecord) -> Answer<bool> {
+        self.ask(|reply| Order::CreateAccount(key, record, reply))
+    }
+
+    fn submit_account(&self, commit: AccountCommit) -> Answer<Receipt> {
+        self.submit_order(|reply| Order::CommitAccount(commit, reply))
+    }
+
+    fn remove_account(&self, key: PublicKey) -> Answer<bool> {
+        self.ask(|reply| Order::RemoveAccount(key, reply))
+    }
+
+    fn accounts(&self, after: Option<PublicKey>, limit: usize) -> Answer<Vec<AccountSummary>> {
+        self.read(move |rows| read::accounts::accounts(rows, after, limit))
+    }
+
+    fn account_count(&self) -> u64 {
+        self.shared.account_count()
     }
 
     fn statistics(&self) -> Statistics {
@@ -200,6 +231,26 @@ impl Snapshot for Refused {
     }
 
     fn survey(&self, _: RoomNumber, _: SurveyRange) -> Result<Survey, StoreError> {
+        Err(self.0.clone())
+    }
+
+    fn account(&self, _: &PublicKey) -> Result<Option<(AccountNumber, AccountRecord)>, StoreError> {
+        Err(self.0.clone())
+    }
+
+    fn peek(&self, _: AccountNumber, _: BagSeq, _: usize, _: usize) -> Result<Vec<PeekItem>, StoreError> {
+        Err(self.0.clone())
+    }
+
+    fn bodies(&self, _: AccountNumber, _: &[BagSeq]) -> Result<Vec<PullItem>, StoreError> {
+        Err(self.0.clone())
+    }
+
+    fn find_bags(&self, _: AccountNumber, _: &[BagIdentity]) -> Result<Vec<Option<BagSeq>>, StoreError> {
+        Err(self.0.clone())
+    }
+
+    fn held_bags(&self, _: AccountNumber, _: &[BagSeq]) -> Result<Vec<Option<HeldBag>>, StoreError> {
         Err(self.0.clone())
     }
 }

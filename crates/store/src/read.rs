@@ -1,10 +1,15 @@
-//! Reads of one state: loading a room, one stream, one page of a room's order. They never show garbage, and
+//! Reads of one state: loading a room, one stream, one page of a room's order; accounts and bags. They never show garbage, and
 //! never guess: a row that should be there and is not is `Damaged`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::iter::Peekable;
 use std::sync::Arc;
 
+use seabag_protocol::host::auth::PublicKey;
+use seabag_protocol::host::bag::{BagIdentity, BagSeq};
+use seabag_protocol::host::peek::PeekItem;
+use seabag_protocol::host::pull::PullItem;
+use seabag_protocol::host::record::{AccountRecord, HeldBag};
 use seabag_protocol::room::name::{KeyNumber, RoomHash, RoomSeq, StreamKey};
 use seabag_protocol::room::record::{Entry, RoomPage, RoomRead, StoredRoom, StreamRead, Survey, SurveyRange};
 use seabag_protocol::room::value::Value;
@@ -13,7 +18,9 @@ use crate::StoreError;
 use crate::engine::{RowIter, Rows, scan_prefix};
 use crate::layout::{self, BASE_SLOT, Keyspace};
 use crate::rows;
-use crate::store::{RoomNumber, RoomSummary, Snapshot};
+use crate::store::{AccountNumber, RoomNumber, RoomSummary, Snapshot};
+
+pub(crate) mod accounts;
 
 /// A state of the engine, read as rooms.
 pub(crate) struct StoreSnapshot(pub(crate) Arc<dyn Rows>);
@@ -48,6 +55,36 @@ impl Snapshot for StoreSnapshot {
             survey.bytes += rows::decode_value(value)?.len() as u64;
         }
         Ok(survey)
+    }
+
+    fn account(&self, key: &PublicKey) -> Result<Option<(AccountNumber, AccountRecord)>, StoreError> {
+        accounts::account(&*self.0, key)
+    }
+
+    fn peek(
+        &self,
+        account: AccountNumber,
+        after: BagSeq,
+        items_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<PeekItem>, StoreError> {
+        accounts::peek(&*self.0, account, after, items_max, bytes_max)
+    }
+
+    fn bodies(&self, account: AccountNumber, seqs: &[BagSeq]) -> Result<Vec<PullItem>, StoreError> {
+        accounts::bodies(&*self.0, account, seqs)
+    }
+
+    fn find_bags(
+        &self,
+        account: AccountNumber,
+        identities: &[BagIdentity],
+    ) -> Result<Vec<Option<BagSeq>>, StoreError> {
+        accounts::find_bags(&*self.0, account, identities)
+    }
+
+    fn held_bags(&self, account: AccountNumber, seqs: &[BagSeq]) -> Result<Vec<Option<HeldBag>>, StoreError> {
+        accounts::held_bags(&*self.0, account, seqs)
     }
 }
 

@@ -11,6 +11,8 @@ use seabag_protocol::room::value::{Encoding, Value};
 use crate::StoreError;
 use crate::store::RoomNumber;
 
+pub(crate) mod accounts;
+
 #[derive(Encode, Decode)]
 struct RoomRow {
     #[n(0)]

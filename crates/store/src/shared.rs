@@ -15,6 +15,21 @@ use crate::options::Options;
 use crate::queue::Queue;
 use crate::read::StoreSnapshot;
 use crate::store::{Health, Statistics};
+use crate::transaction::Transaction;
+
+/// How many things there are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Counts {
+    rooms: u64,
+    accounts: u64,
+}
+
+impl Counts {
+    /// As a transaction leaves it.
+    pub(crate) fn of(transaction: &Transaction) -> Self {
+        Self { rooms: transaction.rooms(), accounts: transaction.accounts() }
+    }
+}
 
 /// What is shared.
 pub(crate) struct Shared {
@@ -31,9 +46,9 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// Starts out from what the engine holds.
-    pub(crate) fn new(engine: &Arc<dyn Engine>, rooms: u64, options: &Options) -> Self {
+    pub(crate) fn new(engine: &Arc<dyn Engine>, counts: Counts, options: &Options) -> Self {
         let counters = Counters::default();
-        counters.rooms.store(rooms, Ordering::Relaxed);
+        counters.count(counts);
         Self {
             queue: Queue::new(options.queue_operations_max, options.queue_bytes_max),
             counters,
@@ -49,8 +64,8 @@ impl Shared {
     }
 
     /// Shows a newer durable state.
-    pub(crate) fn publish(&self, snapshot: Arc<StoreSnapshot>, rooms: u64) {
-        self.counters.rooms.store(rooms, Ordering::Relaxed);
+    pub(crate) fn publish(&self, snapshot: Arc<StoreSnapshot>, counts: Counts) {
+        self.counters.count(counts);
         *self.published.write() = Ok(snapshot);
     }
 
@@ -90,11 +105,17 @@ impl Shared {
         self.health.subscribe()
     }
 
-    /// Counters and sizes.
+    /// How many rooms there are.
     pub(crate) fn room_count(&self) -> u64 {
         self.counters.rooms.load(Ordering::Relaxed)
     }
 
+    /// How many accounts there are.
+    pub(crate) fn account_count(&self) -> u64 {
+        self.counters.accounts.load(Ordering::Relaxed)
+    }
+
+    /// Counters and sizes.
     pub(crate) fn statistics(&self) -> Statistics {
         let engine = self.engine.read().clone();
         let queued = self.queue.len() as u64;
@@ -107,8 +128,10 @@ impl Shared {
 #[derive(Default)]
 pub(crate) struct Counters {
     rooms: AtomicU64,
+    accounts: AtomicU64,
     transactions: AtomicU64,
     commits: AtomicU64,
+    bags: AtomicU64,
     operations: AtomicU64,
     bytes: AtomicU64,
     nanoseconds: AtomicU64,
@@ -120,6 +143,16 @@ fn add(counter: &AtomicU64, number: u64) {
 }
 
 impl Counters {
+    fn count(&self, counts: Counts) {
+        self.rooms.store(counts.rooms, Ordering::Relaxed);
+        self.accounts.store(counts.accounts, Ordering::Relaxed);
+    }
+
+    /// Bags were inserted.
+    pub(crate) fn inserted(&self, bags: usize) {
+        add(&self.bags, bags as u64);
+    }
+
     /// Rows were handed to the engine.
     pub(crate) fn wrote(&self, operations: usize, bytes: usize) {
         add(&self.operations, operations as u64);
@@ -142,8 +175,10 @@ impl Counters {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Statistics {
             rooms: get(&self.rooms),
+            accounts: get(&self.accounts),
             transactions: get(&self.transactions),
             commits: get(&self.commits),
+            bags: get(&self.bags),
             operations: get(&self.operations),
             bytes: get(&self.bytes),
             commit_nanoseconds: get(&self.nanoseconds),

@@ -6,6 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use seabag_protocol::host::auth::PublicKey;
+use seabag_protocol::host::bag::{BagIdentity, BagSeq};
+use seabag_protocol::host::peek::PeekItem;
+use seabag_protocol::host::pull::PullItem;
+use seabag_protocol::host::record::{AccountChanges, AccountRecord, HeldBag};
 use seabag_protocol::room::name::{RoomHash, RoomSeq};
 use seabag_protocol::room::record::{
     Changes, RoomPage, RoomRead, RoomRecord, StoredRoom, StreamRead, Survey, SurveyRange,
@@ -33,6 +38,21 @@ pub struct Commit {
     pub changes: Changes,
     /// Whether the receipt shall carry a snapshot that holds exactly this room's commits up to this one.
     pub snapshot: bool,
+}
+
+/// One incarnation of an account, as [`RoomNumber`] is of a room. A read or commit by the number of an account
+/// that was removed is refused as [`StoreError::Fenced`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountNumber(pub u64);
+
+/// What an account's driver asks to be written, all of it or nothing.
+#[derive(Clone, Debug)]
+pub struct AccountCommit {
+    /// The account, by the number under which it was read: the fence.
+    pub account: AccountNumber,
+    /// What to write. Numbers of bags that were ever inserted must not be inserted again. A bag that is both
+    /// inserted and removed is not kept. May be empty, to wait for all that was submitted before.
+    pub changes: AccountChanges,
 }
 
 /// What a receipt brings when the commit is durable.
@@ -90,15 +110,28 @@ pub struct RoomSummary {
     pub record: RoomRecord,
 }
 
+/// An account as the admin address shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountSummary {
+    /// Whose it is.
+    pub key: PublicKey,
+    /// Its record.
+    pub record: AccountRecord,
+}
+
 /// Counters since start, and sizes now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
     /// Rooms in the store.
     pub rooms: u64,
+    /// Accounts in the store.
+    pub accounts: u64,
     /// Transactions, each one sync.
     pub transactions: u64,
-    /// Room commits in them.
+    /// Commits in them.
     pub commits: u64,
+    /// Bags in those.
+    pub bags: u64,
     /// Rows written.
     pub operations: u64,
     /// Bytes of rows written.
@@ -147,6 +180,24 @@ pub trait Store: Send + Sync + 'static {
     /// How many rooms there are. Cheap.
     fn room_count(&self) -> u64;
 
+    /// Makes an account. Resolves when it is durable: `false` when one of this key exists.
+    fn create_account(&self, key: PublicKey, record: AccountRecord) -> Answer<bool>;
+
+    /// Puts a commit to an account into the queue that rooms' commits wait in. Resolves when it has its place
+    /// there; commits of one caller keep their order if each call is awaited before the next. The receipt
+    /// resolves when it is durable; it carries no snapshot.
+    fn submit_account(&self, commit: AccountCommit) -> Answer<Receipt>;
+
+    /// Removes an account and all it holds. Resolves when that is durable: whether there was one. Its number is
+    /// refused as [`StoreError::Fenced`] from then on. Its rows are deleted in the background.
+    fn remove_account(&self, key: PublicKey) -> Answer<bool>;
+
+    /// Accounts in order of their keys, after one, at most `limit`.
+    fn accounts(&self, after: Option<PublicKey>, limit: usize) -> Answer<Vec<AccountSummary>>;
+
+    /// How many accounts there are. Cheap.
+    fn account_count(&self) -> u64;
+
     /// Counters and sizes. Looks at files: not for every request.
     fn statistics(&self) -> Statistics;
 
@@ -165,4 +216,34 @@ pub trait Snapshot: Send + Sync {
 
     /// How much of a stream lies in a range.
     fn survey(&self, room: RoomNumber, range: SurveyRange) -> Result<Survey, StoreError>;
+
+    /// The account of a key, with the number under which its bags are read; `None` when there is none.
+    fn account(&self, key: &PublicKey) -> Result<Option<(AccountNumber, AccountRecord)>, StoreError>;
+
+    /// The heads of an account's bags behind a number, ascending: at most `items_max` of them, and none after
+    /// those that make up `bytes_max` bytes (as [`SealedHead::encoded_length`] counts). At least one, if there is
+    /// one and any is allowed.
+    ///
+    /// [`SealedHead::encoded_length`]: seabag_protocol::host::bag::SealedHead::encoded_length
+    fn peek(
+        &self,
+        account: AccountNumber,
+        after: BagSeq,
+        items_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<PeekItem>, StoreError>;
+
+    /// The bodies of bags in the order asked. A number without a bag is left out; one that is asked twice comes
+    /// twice. Cheapest for ascending numbers.
+    fn bodies(&self, account: AccountNumber, seqs: &[BagSeq]) -> Result<Vec<PullItem>, StoreError>;
+
+    /// The number of the bag of each identity; `None` where none is kept. Cheap when none is.
+    fn find_bags(
+        &self,
+        account: AccountNumber,
+        identities: &[BagIdentity],
+    ) -> Result<Vec<Option<BagSeq>>, StoreError>;
+
+    /// What is kept under each number; `None` where nothing is.
+    fn held_bags(&self, account: AccountNumber, seqs: &[BagSeq]) -> Result<Vec<Option<HeldBag>>, StoreError>;
 }

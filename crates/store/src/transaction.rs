@@ -1,7 +1,9 @@
 //! What is to be written next: turns commits, creations and removals into rows, and checks them against what
-//! is pending and what is stored. Refuses commits to rooms that are gone, or never were, as `Fenced`.
+//! is pending and what is stored. Refuses commits to rooms and accounts that are gone, or never were, as
+//! `Fenced`.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use bytes::Bytes;
 use seabag_protocol::room::name::{RoomHash, RoomSeq};
@@ -13,9 +15,12 @@ use crate::expiry::{self, Move};
 use crate::layout::{self, BASE_SLOT, Keyspace};
 use crate::rows;
 use crate::store::{Commit, RoomNumber};
+use accounts::Accounts;
 
-/// Rooms remembered in each of the two generations of the cache. Beyond, a commit looks its room up.
-const CACHED_ROOMS_MAX: usize = 4_096;
+mod accounts;
+
+/// Rooms, or accounts, remembered in each of the two generations of a cache. Beyond, a commit looks its own up.
+const CACHED_MAX: usize = 4_096;
 
 /// What a commit has to know of its room.
 #[derive(Clone, Copy)]
@@ -25,40 +30,46 @@ struct KnownRoom {
     reserved: RoomSeq,
 }
 
-/// Rooms that were committed to lately. Bounded, however many rooms there are: when the young generation is
+/// Rooms or accounts that were committed to lately. Bounded, however many there are: when the young generation is
 /// full it becomes the old one, and what the old one held is looked up again.
-#[derive(Default)]
-struct KnownRooms {
-    young: HashMap<RoomNumber, KnownRoom>,
-    old: HashMap<RoomNumber, KnownRoom>,
+struct Known<Number, What> {
+    young: HashMap<Number, What>,
+    old: HashMap<Number, What>,
 }
 
-impl KnownRooms {
-    fn get(&mut self, room: RoomNumber) -> Option<KnownRoom> {
-        let known = self.young.get(&room).copied();
-        known.or_else(|| self.old.remove(&room).inspect(|known| self.put(room, *known)))
+impl<Number, What> Default for Known<Number, What> {
+    fn default() -> Self {
+        Self { young: HashMap::new(), old: HashMap::new() }
+    }
+}
+
+impl<Number: Copy + Eq + Hash, What: Copy> Known<Number, What> {
+    fn get(&mut self, number: Number) -> Option<What> {
+        let known = self.young.get(&number).copied();
+        known.or_else(|| self.old.remove(&number).inspect(|known| self.put(number, *known)))
     }
 
-    fn put(&mut self, room: RoomNumber, known: KnownRoom) {
-        if self.young.len() >= CACHED_ROOMS_MAX {
+    fn put(&mut self, number: Number, known: What) {
+        if self.young.len() >= CACHED_MAX {
             self.old = std::mem::take(&mut self.young);
         }
-        self.young.insert(room, known);
+        self.young.insert(number, known);
     }
 
-    fn forget(&mut self, room: RoomNumber) {
-        self.young.remove(&room);
-        self.old.remove(&room);
+    fn forget(&mut self, number: Number) {
+        self.young.remove(&number);
+        self.old.remove(&number);
     }
 }
 
 /// The pending transaction, and the counters that every transaction carries on.
 pub(crate) struct Transaction {
     batch: Batch,
-    known: KnownRooms,
+    known: Known<RoomNumber, KnownRoom>,
     commit_number: u64,
     next_room: u64,
     rooms: u64,
+    accounts: Accounts,
     /// Something in it must be synced in every durability mode.
     must_sync: bool,
     /// It made garbage.
@@ -74,10 +85,14 @@ impl Transaction {
         };
         Ok(Self {
             batch: Batch::default(),
-            known: KnownRooms::default(),
+            known: Known::default(),
             commit_number: counter(layout::META_COMMIT, 0)?,
             next_room: counter(layout::META_NEXT_ROOM, 1)?,
             rooms: counter(layout::META_ROOMS, 0)?,
+            accounts: Accounts::new(
+                counter(layout::META_NEXT_ACCOUNT, 1)?,
+                counter(layout::META_ACCOUNTS, 0)?,
+            ),
             must_sync: false,
             garbage: true,
         })
@@ -262,12 +277,12 @@ mod tests {
 
     #[test]
     fn the_cache_of_rooms_stays_bounded_and_keeps_those_in_use() {
-        let mut known = KnownRooms::default();
+        let mut known = Known::default();
         for number in 0..100_000 {
             known.put(RoomNumber(number), KnownRoom { hash: RoomHash([0; 16]), reserved: RoomSeq::ZERO });
             assert!(known.get(RoomNumber(0)).is_some(), "a room in use stays, after {number} others");
         }
-        assert!(known.young.len() + known.old.len() <= 2 * CACHED_ROOMS_MAX);
+        assert!(known.young.len() + known.old.len() <= 2 * CACHED_MAX);
         known.forget(RoomNumber(0));
         assert!(known.get(RoomNumber(0)).is_none());
     }
