@@ -34,6 +34,17 @@ pub(super) fn removable(
     storage.rows(&sql, (link.0, signed(after.0)?, limit(count)), read)
 }
 
+pub(super) fn held(
+    storage: &SqliteStorage,
+    link: LinkId,
+    after: BagSeq,
+    count: usize,
+) -> Result<Vec<BagSeq>> {
+    let sql = format!("{COLUMNS} WHERE link = ?1 AND state = 0 AND seq > ?2 ORDER BY seq LIMIT ?3");
+    let rows = storage.rows(&sql, (link.0, signed(after.0)?, limit(count)), read)?;
+    Ok(rows.into_iter().map(|(seq, _)| seq).collect())
+}
+
 pub(super) fn unreadable(
     storage: &SqliteStorage,
     link: LinkId,
