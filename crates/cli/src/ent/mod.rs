@@ -11,6 +11,7 @@ mod moment;
 mod owner;
 mod put;
 mod remove;
+mod report;
 mod show;
 mod status;
 mod sync;
