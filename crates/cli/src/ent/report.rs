@@ -54,7 +54,7 @@ impl Tally {
             Report::AccountDeleted => self.account_deleted = true,
             Report::Trouble { code, text, .. } => {
                 self.in_sync = false;
-                (self.trouble, self.reason) = (Some(code), Some(text.clone()));
+                (self.trouble, self.reason) = (Some(*code), Some(text.clone()));
             }
             _ => {}
         }
