@@ -43,6 +43,11 @@ pub(crate) trait Storage: fmt::Debug + Send {
     /// Sets it.
     fn set_reader(&mut self, version: u32) -> Result<()>;
 
+    /// Whose the database is, if it is anybody's.
+    fn owner(&self) -> Result<Option<String>>;
+    /// Sets it, once.
+    fn set_owner(&mut self, owner: &str) -> Result<()>;
+
     /// An entity's state or end.
     fn winner(&self, eid: &Eid) -> Result<Option<Winner>>;
     /// Sets an entity's state or end, in the place of what was there.

@@ -168,6 +168,14 @@ impl Storage for SqliteStorage {
         self.execute("UPDATE reader SET version = ?1", [version])
     }
 
+    fn owner(&self) -> Result<Option<String>> {
+        Ok(self.prepare("SELECT name FROM owner")?.query_row([], |row| row.get(0)).optional()?)
+    }
+
+    fn set_owner(&mut self, owner: &str) -> Result<()> {
+        self.execute("INSERT INTO owner VALUES (?1)", [owner])
+    }
+
     fn winner(&self, eid: &Eid) -> Result<Option<Winner>> {
         ents::winner(self, eid)
     }

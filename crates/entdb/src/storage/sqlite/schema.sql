@@ -92,3 +92,6 @@ CREATE INDEX outbox_order ON outbox (link, position);
 -- One row: the reader that last tried what is set aside.
 CREATE TABLE reader (version INTEGER NOT NULL);
 INSERT INTO reader VALUES (0);
+
+-- At most one row: a name of the seed that the database belongs to. It tells nothing of the seed.
+CREATE TABLE owner (name TEXT NOT NULL);
