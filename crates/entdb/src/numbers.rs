@@ -260,6 +260,8 @@ impl Transaction<'_> {
                 self.storage.put_bag(link, seq, &row)
             }
             (BagState::Holds(held), Some(which)) if same && held == which => self.number(link, seq, head),
+            // It was taken for one bag too many, and the other one has been lost since.
+            (BagState::Superseded, Some(_)) if same => self.number(link, seq, head),
             // What is known of that number says otherwise: a host that errs or lies. The message goes on waiting.
             _ => Ok(()),
         }

@@ -16,7 +16,7 @@ use seabag_protocol::host::peek::{PageHead, PeekItem};
 use seabag_protocol::host::prune::PrunePair;
 use seabag_protocol::host::pull::{self, PullItem};
 use seabag_protocol::host::push;
-use seabag_protocol::host::record::{AccountChanges, AccountRecord, EpochId, HeldBag};
+use seabag_protocol::host::record::{AccountChanges, AccountRecord, HeldBag, ProcessId};
 use seabag_protocol::host::response::{ResponseHead, Subscription};
 use seabag_protocol::host::status::Status;
 
@@ -60,14 +60,15 @@ struct Kept {
 pub struct Backup(HashMap<PublicKey, Kept>);
 
 /// The host.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct BlindHost {
     /// How it is set up; may be changed while it runs.
     pub settings: HostSettings,
     accounts: HashMap<PublicKey, Kept>,
-    /// The epoch of this run of the process.
-    epoch: EpochId,
-    /// Runs so far, all hosts' together when they were made with different seeds.
+    /// This run of the process.
+    process: ProcessId,
+    registrations: u64,
+    /// Runs so far.
     runs: u64,
     seed: u64,
     notices: Vec<(PublicKey, Bytes)>,
@@ -83,7 +84,8 @@ impl BlindHost {
         let mut host = Self {
             settings,
             accounts: HashMap::new(),
-            epoch: EpochId([0; 16]),
+            process: ProcessId([0; 16]),
+            registrations: 0,
             runs: 0,
             seed,
             notices: Vec::new(),
@@ -99,7 +101,7 @@ impl BlindHost {
         let mut id = [0; 16];
         id[..8].copy_from_slice(&self.seed.to_be_bytes());
         id[8..].copy_from_slice(&self.runs.to_be_bytes());
-        self.epoch = EpochId(id);
+        self.process = ProcessId(id);
         self.notices.clear();
     }
 
@@ -211,9 +213,12 @@ impl BlindHost {
     fn register(&mut self, account: PublicKey, token: Option<&str>, now_ms: u64) -> Answer {
         if !self.accounts.contains_key(&account) {
             if self.settings.token.is_some() && self.settings.token.as_deref() != token {
-                return Err(Status::InvalidRequest);
+                return Err(Status::UserNotRegistered);
             }
-            let record = machine::register(self.epoch, now_ms);
+            self.registrations += 1;
+            let mut registration = (self.registrations << 16 | self.seed).to_be_bytes();
+            registration.reverse();
+            let record = machine::register(&self.process, registration, now_ms);
             let kept = Kept { record, bags: BTreeMap::new(), numbers: HashMap::new() };
             self.accounts.insert(account, kept);
         }
@@ -225,9 +230,9 @@ impl BlindHost {
             .into_iter()
             .map(|bag| CheckedBag { signed: bag.sealed.check(&account).is_ok(), bag })
             .collect();
-        let (bounds, epoch, old_kind) = (self.bounds(), self.epoch, self.settings.old_kind);
+        let (bounds, process, old_kind) = (self.bounds(), self.process, self.settings.old_kind);
         let kept = self.accounts.get_mut(&account).ok_or(Status::UserNotRegistered)?;
-        let mut running = Account::new(kept.record.clone(), epoch, bounds);
+        let mut running = Account::new(kept.record.clone(), &process, bounds);
         let known = |identity: &BagIdentity| {
             if old_kind { None } else { kept.numbers.get(identity).copied() }
         };
@@ -255,7 +260,7 @@ impl BlindHost {
         let bounds = self.bounds();
         let kept = self.accounts.get_mut(&call.public).ok_or(Status::UserNotRegistered)?;
         if call.origin != self.settings.origin || call.epoch != machine::open_epoch(&kept.record) {
-            return Err(Status::InvalidParam);
+            return Err(Status::InvalidRequest);
         }
         if path == path::DELETE_ACCOUNT {
             reader.end()?;
@@ -263,7 +268,7 @@ impl BlindHost {
             return Ok(Vec::new());
         }
         let pairs = PrunePair::read_all(reader)?;
-        let mut running = Account::new(kept.record.clone(), self.epoch, bounds);
+        let mut running = Account::new(kept.record.clone(), &self.process, bounds);
         let items = running.prune(&pairs, now_ms, |seq| kept.held(seq));
         kept.commit(running.take_changes());
         let mut out = Vec::new();

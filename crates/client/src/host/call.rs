@@ -14,11 +14,11 @@ use seabag_protocol::host::response::ResponseHead;
 use seabag_protocol::host::status::Status;
 
 /// The longest answer that carries no bags, bytes.
-pub const SMALL_ANSWER_BYTES_MAX: u64 = 64 * 1024;
+pub(crate) const SMALL_ANSWER_BYTES_MAX: u64 = 64 * 1024;
 /// The longest page of heads, bytes: 1,000 heads of 200 bytes are far below it.
-pub const PAGE_ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+pub(crate) const PAGE_ANSWER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The longest list of heads of a host that has no pages, bytes: some three million bags.
-pub const LIST_ANSWER_BYTES_MAX: u64 = 512 * 1024 * 1024;
+pub(crate) const LIST_ANSWER_BYTES_MAX: u64 = 512 * 1024 * 1024;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]

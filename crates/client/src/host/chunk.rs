@@ -7,7 +7,8 @@ use bytes::Bytes;
 use seabag_crypto::Sealer;
 use seabag_entdb::{Arrived, Judgement, Message, RECEIVE_MAX};
 use seabag_protocol::host::bag::{BagSeq, SealedHead};
-use seabag_protocol::host::message::{MessageHash, MessageHead};
+use seabag_protocol::host::epoch::Cursor;
+use seabag_protocol::host::message::MessageHead;
 use seabag_protocol::host::pull::PullItem;
 use seabag_protocol::host::record::EpochId;
 use seabag_protocol::host::status::Status;
@@ -31,14 +32,32 @@ pub(crate) struct Listed {
     pub(crate) body: Option<Bytes>,
 }
 
+/// Where a list of bags comes from, which decides what may be stored once it is dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A page, in this epoch.
+    Page(EpochId),
+    /// The whole list of a host that knows no epochs.
+    List,
+    /// Notices: they name no epoch.
+    Notice,
+}
+
+/// What stands in the place of an epoch in the cursor of a host that knows none: the bag that was read last. A host
+/// that was wiped or went back has another one under that number, or none.
+pub(crate) fn fingerprint(sealed: &SealedHead) -> EpochId {
+    let mut id = [0; 16];
+    id.iter_mut().zip(sealed.signature).for_each(|(byte, of)| *byte = of);
+    EpochId(id)
+}
+
 /// What a host listed and what is still to be looked at, ascending.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Backlog {
     listed: VecDeque<(BagSeq, Listed)>,
     /// Everything from the first of them up to here is in the list.
     through: BagSeq,
-    /// The epoch of these numbers; `None`: they came by notice, and no cursor is stored for them.
-    epoch: Option<EpochId>,
+    origin: Origin,
     /// Whether the last chunk was handed out; a list without bags has one chunk too.
     done: bool,
 }
@@ -50,7 +69,7 @@ impl Backlog {
         listed: impl IntoIterator<Item = (BagSeq, Listed)>,
         after: BagSeq,
         through: BagSeq,
-        epoch: Option<EpochId>,
+        origin: Origin,
         reports: &mut Vec<Report>,
     ) -> Self {
         let (mut ordered, mut before) = (BTreeMap::new(), after);
@@ -63,12 +82,12 @@ impl Backlog {
                 ordered.entry(seq).or_insert(item);
             }
         }
-        Self { listed: ordered.into_iter().collect(), through, epoch, done: false }
+        Self { listed: ordered.into_iter().collect(), through, origin, done: false }
     }
 
     /// Whether it is a host's list, and not what notices brought.
     pub(crate) fn is_list(&self) -> bool {
-        self.epoch.is_some()
+        self.origin != Origin::Notice
     }
 
     /// The next chunk, its heads opened; `None`: nothing is left.
@@ -87,7 +106,7 @@ impl Backlog {
         if self.listed.is_empty() {
             (through, self.done) = (self.through, true);
         }
-        Some(Chunk { items, through, epoch: self.epoch })
+        Some(Chunk { items, through, origin: self.origin })
     }
 }
 
@@ -183,8 +202,7 @@ pub(crate) struct Chunk {
     items: Vec<Item>,
     /// Once these are dealt with, everything up to here is.
     pub(crate) through: BagSeq,
-    /// The epoch of these numbers, if a cursor is to be stored.
-    pub(crate) epoch: Option<EpochId>,
+    origin: Origin,
 }
 
 impl Chunk {
@@ -193,10 +211,24 @@ impl Chunk {
         self.items.iter().filter_map(|item| opened(item).cloned()).collect()
     }
 
-    /// Which number has which message, as far as heads could be opened.
-    pub(crate) fn hashes(&self) -> BTreeMap<BagSeq, Option<MessageHash>> {
-        let hash = |item: &Item| item.head().and_then(|head| head.hash().ok());
-        self.items.iter().map(|item| (item.seq, hash(item))).collect()
+    /// The cursor to store once these are dealt with, if one.
+    pub(crate) fn cursor(&self) -> Option<Cursor> {
+        let epoch = match self.origin {
+            Origin::Page(epoch) => Some(epoch),
+            Origin::List => self.items.last().map(|item| fingerprint(&item.listed.sealed)),
+            Origin::Notice => None,
+        };
+        epoch.map(|epoch| Cursor { epoch, seq: self.through })
+    }
+
+    /// Whether all that the host has up to [`Chunk::through`] is in here, behind what was dealt with before.
+    pub(crate) fn is_list(&self) -> bool {
+        self.origin != Origin::Notice
+    }
+
+    /// Whether a number is among these.
+    pub(crate) fn shows(&self, seq: BagSeq) -> bool {
+        self.items.binary_search_by_key(&seq, |item| item.seq).is_ok()
     }
 
     /// Says of each of [`Chunk::heads`] whether its body is needed; an audit looks at all bodies.

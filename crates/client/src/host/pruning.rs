@@ -37,7 +37,7 @@ impl Pruning {
     }
 
     pub(crate) fn is_done(&self) -> bool {
-        self.due_ms.is_none() && !self.mend
+        !self.mend
     }
 
     pub(crate) fn due_ms(&self) -> Option<u64> {
@@ -47,6 +47,11 @@ impl Pruning {
     /// Whether pushing would meet damaged bags.
     pub(crate) fn holds_pushes(&self) -> bool {
         self.mend
+    }
+
+    /// There may be a damaged bag in the way of a push.
+    pub(crate) fn suspect(&mut self, now_ms: u64) {
+        self.begin(now_ms);
     }
 
     /// Bags came, which may supersede others.
@@ -156,6 +161,7 @@ impl HostSession {
             turn.report(Report::Pruned { bags: superseded });
         }
         if mended > 0 {
+            self.writing.retry_refused();
             turn.report(Report::Mended { bags: mended });
         }
         Ok(Ok(()))

@@ -6,20 +6,20 @@
 //! every number behind it that the database believes the host holds is looked up once more: a host that went back to a
 //! backup may have given it to another bag, or to none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use seabag_entdb::{Arrivals, Arrived, Error, Fill, Link, Outcome};
 use seabag_protocol::host::bag::{BagSeq, SealedHead};
 use seabag_protocol::host::bytes::Reader;
 use seabag_protocol::host::epoch::{Cursor, EpochAnswer};
-use seabag_protocol::host::message::{MessageHash, MessageHead};
+use seabag_protocol::host::message::MessageHead;
 use seabag_protocol::host::peek::{PageHead, PeekItem};
 use seabag_protocol::host::pull::PullItem;
 use seabag_protocol::host::record::EpochId;
 use seabag_protocol::host::status::Status;
 
 use super::call::Request;
-use super::chunk::{Backlog, Chunk, Listed};
+use super::chunk::{Backlog, Chunk, Listed, Origin, fingerprint};
 use super::report::{Oddity, Report, ResetReason};
 use super::session::{HostSession, Kind, Step, Turn};
 
@@ -35,8 +35,8 @@ const AHEAD_MAX: u64 = 256;
 const UNCONFIRMED_MAX: usize = 1_000_000;
 /// The most bags that are remembered for having had no body.
 const MISSING_MAX: usize = 1_000;
-/// Stands for the one history of a host that knows none.
-pub(crate) const OLD_KIND_EPOCH: EpochId = EpochId([0; 16]);
+/// Stands before the first bag of a host that knows no epochs: see [`fingerprint`].
+pub(crate) const OLD_KIND_START: EpochId = EpochId([0; 16]);
 
 /// How far reading has come.
 #[derive(Debug, Default)]
@@ -54,9 +54,9 @@ pub(crate) struct Reading {
     /// The last number that the host spoke of.
     last: BagSeq,
     /// What the host is believed to hold behind what was read, and has yet to show.
-    unconfirmed: BTreeMap<BagSeq, MessageHash>,
+    unconfirmed: BTreeSet<BagSeq>,
     /// The same, stored since the last list was asked for: that list need not show it.
-    fresh: BTreeMap<BagSeq, MessageHash>,
+    fresh: BTreeSet<BagSeq>,
     /// Bags that were listed and had no body. They were pruned in between, or are withheld.
     missing: BTreeMap<BagSeq, MessageHead>,
     pages: u32,
@@ -100,12 +100,12 @@ impl Reading {
         self.pages = 0;
     }
 
-    /// The host holds this message under this number, by its own word.
-    pub(crate) fn stored(&mut self, seq: BagSeq, hash: MessageHash) {
+    /// The host holds a message under this number, by its own word.
+    pub(crate) fn stored(&mut self, seq: BagSeq) {
         if seq == self.read_to.next() && self.is_between_chunks() {
             self.read_to = seq;
         } else if seq > self.read_to {
-            self.fresh.insert(seq, hash);
+            self.fresh.insert(seq);
         }
     }
 
@@ -176,7 +176,7 @@ impl HostSession {
             (Kind::Old, true) => Request::Peek(self.reading.read_to),
             (Kind::Old, false) => {
                 if self.reading.account_gone && self.reading.cursor.is_some() {
-                    return self.reset(OLD_KIND_EPOCH, ResetReason::AccountGone, turn).map(|()| Step::Something);
+                    return self.reset(OLD_KIND_START, ResetReason::AccountGone, turn).map(|()| Step::Something);
                 }
                 // The last bag that was read is asked for once more: if it is not there, this is another history.
                 self.reading.read_to = self.reading.start_seq();
@@ -242,9 +242,7 @@ impl HostSession {
     pub(crate) fn host_is_old(&mut self, turn: &mut Turn<'_>) -> Result<(), Error> {
         (self.kind, self.epoch) = (Kind::Old, None);
         self.reading.checked = false;
-        if self.reading.cursor.is_some_and(|cursor| cursor.epoch != OLD_KIND_EPOCH) {
-            return self.reset(OLD_KIND_EPOCH, ResetReason::OtherHistory, turn);
-        }
+        self.reading.want(turn.now_ms);
         Ok(())
     }
 
@@ -281,7 +279,7 @@ impl HostSession {
             }
         }
         self.reading.last = head.last;
-        self.begin_backlog(items, after, head.through, Some(head.epoch), turn);
+        self.begin_backlog(items, after, head.through, Origin::Page(head.epoch), turn);
         Ok(Ok(()))
     }
 
@@ -303,8 +301,10 @@ impl HostSession {
             Err(status) => return Ok(Err(status)),
         };
         let start = self.reading.start_seq();
-        if !self.reading.checked && start > BagSeq::ZERO && !self.is_same_history(start, &items, turn)? {
-            return self.reset(OLD_KIND_EPOCH, ResetReason::NumbersGoBack, turn).map(Ok);
+        let last = items.iter().find(|item| item.seq == start).map(|item| fingerprint(&item.sealed));
+        let same = last == self.reading.cursor.map(|cursor| cursor.epoch);
+        if !self.reading.checked && start > BagSeq::ZERO && !same {
+            return self.reset(OLD_KIND_START, ResetReason::NumbersGoBack, turn).map(Ok);
         }
         self.reading.checked = true;
         // The bag that was asked for once more is no news.
@@ -312,23 +312,8 @@ impl HostSession {
         let items: Vec<_> = items.into_iter().filter(|item| item.seq != start).collect();
         let through = items.iter().map(|item| item.seq).max().unwrap_or(after).max(after);
         self.reading.last = through;
-        self.begin_backlog(items, after, through, Some(OLD_KIND_EPOCH), turn);
+        self.begin_backlog(items, after, through, Origin::List, turn);
         Ok(Ok(()))
-    }
-
-    /// Whether a host without epochs still has what was read last under that number.
-    fn is_same_history(
-        &mut self,
-        seq: BagSeq,
-        items: &[PeekItem],
-        turn: &mut Turn<'_>,
-    ) -> Result<bool, Error> {
-        let Some(item) = items.iter().find(|item| item.seq == seq) else { return Ok(false) };
-        // One that cannot be opened proves nothing, and could not be opened the last time either.
-        let Ok(hash) = self.sealer.open_head(&item.sealed).and_then(|head| head.hash()) else { return Ok(true) };
-        let before = BagSeq(seq.0.saturating_sub(1));
-        let held = turn.database.with(|database| database.held_after(self.link, before, 1))?;
-        Ok(held.first().is_none_or(|(at, held)| *at != seq || *held == hash))
     }
 
     fn begin_backlog(
@@ -336,12 +321,12 @@ impl HostSession {
         items: Vec<PeekItem>,
         after: BagSeq,
         through: BagSeq,
-        epoch: Option<EpochId>,
+        origin: Origin,
         turn: &mut Turn<'_>,
     ) {
         let listed = items.into_iter().map(|item| (item.seq, listed(item.sealed)));
         let mut reports = Vec::new();
-        self.reading.backlog = Some(Backlog::new(listed, after, through, epoch, &mut reports));
+        self.reading.backlog = Some(Backlog::new(listed, after, through, origin, &mut reports));
         turn.reports(reports);
     }
 
@@ -350,7 +335,7 @@ impl HostSession {
         let after = self.reading.read_to;
         let through = noticed.last().map_or(after, |(seq, _)| *seq);
         let mut reports = Vec::new();
-        self.reading.backlog = Some(Backlog::new(noticed, after, through, None, &mut reports));
+        self.reading.backlog = Some(Backlog::new(noticed, after, through, Origin::Notice, &mut reports));
         turn.reports(reports);
     }
 
@@ -398,7 +383,7 @@ impl HostSession {
     /// Tells the database of a chunk.
     fn receive(&mut self, mut chunk: Chunk, turn: &mut Turn<'_>) -> Result<(), Error> {
         self.confirm(&chunk, turn)?;
-        let cursor = chunk.epoch.map(|epoch| Cursor { epoch, seq: chunk.through });
+        let cursor = chunk.cursor();
         let arrivals = Arrivals { bags: chunk.arrived(), cursor };
         let damaged = |(_, arrived): &(BagSeq, Arrived)| matches!(arrived, Arrived::Unreadable { head: Some(_), .. });
         let damaged = arrivals.bags.iter().any(damaged);
@@ -427,14 +412,12 @@ impl HostSession {
 
     /// What the host was believed to hold up to here and does not show waits to be uploaded again.
     fn confirm(&mut self, chunk: &Chunk, turn: &mut Turn<'_>) -> Result<(), Error> {
-        if chunk.epoch.is_none() || self.reading.unconfirmed.is_empty() {
+        if !chunk.is_list() || self.reading.unconfirmed.is_empty() {
             return Ok(());
         }
-        let shown = chunk.hashes();
         let behind = self.reading.unconfirmed.split_off(&chunk.through.next());
         let due = std::mem::replace(&mut self.reading.unconfirmed, behind);
-        let lost = due.into_iter().filter(|(seq, hash)| shown.get(seq) != Some(&Some(*hash)));
-        self.lose(lost.map(|(seq, _)| seq).collect(), turn)
+        self.lose(due.into_iter().filter(|seq| !chunk.shows(*seq)).collect(), turn)
     }
 
     /// These numbers do not hold what they were believed to.
@@ -460,7 +443,7 @@ impl HostSession {
         self.reading.want_ms = None;
         (self.reading.pages, self.reading.futile) = (0, 0);
         let nowhere = std::mem::take(&mut self.reading.unconfirmed);
-        self.lose(nowhere.into_keys().collect(), turn)?;
+        self.lose(nowhere.into_iter().collect(), turn)?;
         if self.writing.stage == Fill::Replay {
             turn.database.with(|database| database.set_stage(self.link, Fill::Upload))?;
             self.reading.audit = false;
@@ -514,6 +497,11 @@ impl HostSession {
         Ok(())
     }
 
+    fn distrust_numbers(&mut self, turn: &Turn<'_>) {
+        self.reading.checked = false;
+        self.reading.want(turn.now_ms);
+    }
+
     // Second looks.
 
     /// Looks at what there is to look at when all else is done: bags without bodies, a cursor far behind, a host that
@@ -537,7 +525,8 @@ impl HostSession {
             return Ok(Step::Nothing);
         }
         match self.kind {
-            Kind::Old => self.store_cursor(OLD_KIND_EPOCH, turn)?,
+            // Its list brings the cursor along.
+            Kind::Old => self.distrust_numbers(turn),
             _ => {
                 self.reading.settling = true;
                 self.call(Request::Epoch(self.reading.cursor), turn);

@@ -303,6 +303,9 @@ impl HostSession {
                 self.account_is_gone();
                 Ok(())
             }
+            (Status::UserNotRegistered, Request::User) => {
+                self.fail("refused", "the host refuses to register this account".into(), turn)
+            }
             (Status::NotFound, Request::Epoch(_)) => self.host_is_old(turn),
             (status, Request::Prune(..)) => self.prune_refused(status, turn),
             (status, _) => self.fail("refused", status.to_string(), turn),
@@ -317,7 +320,7 @@ impl HostSession {
     ) -> Result<(), Error> {
         let text = failure.to_string();
         match (failure, request) {
-            (Failure::Http(413), Request::Push(..)) if self.push_smaller() => Ok(()),
+            (Failure::Http(413), Request::Push(..)) => self.push_smaller(turn),
             (Failure::Http(_), _) => self.fail("http", text, turn),
             (Failure::TooLarge(_), _) => self.fail("answer", text, turn),
             (Failure::Unreachable(_) | Failure::Silent, _) => self.fail("network", text, turn),

@@ -1,7 +1,7 @@
 //! What waits here, up to the host: sealed and pushed in batches, and, after a replay, whatever the host lacks.
 //! What is refused stays in the outbox, out of the way of the rest, and is tried again.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use seabag_crypto::Nonces;
 use seabag_entdb::{Error, Fill, Message};
@@ -14,7 +14,7 @@ use seabag_protocol::host::status::Status;
 
 use super::backoff::Backoff;
 use super::call::Request;
-use super::reading::OLD_KIND_EPOCH;
+use super::reading::OLD_KIND_START;
 use super::report::{Oddity, Report, ResetReason};
 use super::session::{HostSession, Kind, Step, Turn};
 use crate::chance::{Randomness, below};
@@ -29,10 +29,8 @@ const WRITE_DEBOUNCE_MS: u64 = 100;
 const FILL_MAX: usize = 1_000;
 /// The longest wait before a host that lost something is filled, milliseconds: of many devices one comes first.
 const FILL_WAIT_MS_MAX: u64 = 30_000;
-/// The most refused messages that others are pushed past.
-const REFUSED_MAX: usize = 2_000;
-/// The most bytes of them.
-const REFUSED_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The most refused messages that are remembered; with more, nothing is pushed until the retry.
+const REFUSED_MAX: usize = 100_000;
 
 /// What is under way to the host.
 #[derive(Debug)]
@@ -41,10 +39,12 @@ pub(crate) struct Writing {
     pub(crate) dirty: bool,
     /// No push before this time.
     due_ms: u64,
+    /// When something was last pushed.
+    pushed_ms: Option<u64>,
     pushing: Vec<MessageHead>,
     items_max: usize,
-    /// What the host refused, and the bytes of its body: left out until the retry.
-    refused: HashMap<MessageHash, usize>,
+    /// What the host refused: it waits behind all others, and is left out until the retry.
+    refused: HashSet<MessageHash>,
     refused_retry_ms: Option<u64>,
     backoff: Backoff,
     /// What the host last said about its room.
@@ -61,9 +61,10 @@ impl Default for Writing {
         Self {
             dirty: false,
             due_ms: 0,
+            pushed_ms: None,
             pushing: Vec::new(),
             items_max: PUSH_ITEMS_MAX,
-            refused: HashMap::new(),
+            refused: HashSet::new(),
             refused_retry_ms: None,
             backoff: Backoff::default(),
             room: Quota::default(),
@@ -91,8 +92,10 @@ impl Writing {
 
     /// Something was written here: pushed at once, or, when something was pushed a moment ago, soon.
     pub(crate) fn written(&mut self, now_ms: u64) {
+        if !self.dirty {
+            self.due_ms = self.pushed_ms.map_or(now_ms, |pushed_ms| pushed_ms.saturating_add(WRITE_DEBOUNCE_MS));
+        }
         self.dirty = true;
-        self.due_ms = self.due_ms.min(now_ms.saturating_add(WRITE_DEBOUNCE_MS));
     }
 
     pub(crate) fn resume(&mut self, stage: Fill, now_ms: u64) {
@@ -111,7 +114,14 @@ impl Writing {
         self.room = subscription.stored;
         let more = |before: Quota| before.quota != self.room.quota || before.usage > self.room.usage;
         if self.room_refused.is_some_and(more) {
-            self.room_refused = None;
+            self.retry_refused();
+        }
+    }
+
+    /// What was refused may be taken now.
+    pub(crate) fn retry_refused(&mut self) {
+        self.room_refused = None;
+        if !self.refused.is_empty() {
             self.refused_retry_ms = Some(0);
         }
     }
@@ -123,29 +133,11 @@ impl Writing {
         }
     }
 
-    fn refused_bytes(&self) -> usize {
-        self.refused.values().sum()
-    }
-
     /// What goes into the next push, of what waits.
     fn batch(&self, waiting: Vec<Message>) -> Vec<Message> {
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        for message in waiting {
-            if message.head.hash().is_ok_and(|hash| self.refused.contains_key(&hash)) {
-                continue;
-            }
-            bytes += body_bytes(&message);
-            if batch.len() >= self.items_max || (bytes > PUSH_BYTES_MAX && !batch.is_empty()) {
-                break;
-            }
-            batch.push(message);
-        }
-        batch
+        let refused = |message: &Message| message.head.hash().is_ok_and(|hash| self.refused.contains(&hash));
+        waiting.into_iter().filter(|message| !refused(message)).collect()
     }
-}
-
-fn body_bytes(message: &Message) -> usize {
-    message.body.as_ref().map_or(0, |body| body.len())
 }
 
 fn nonces(chance: &mut dyn Randomness) -> Nonces {
@@ -159,8 +151,7 @@ impl HostSession {
     /// Pushes a batch of what waits.
     pub(crate) fn push(&mut self, turn: &mut Turn<'_>) -> Result<Step, Error> {
         self.writing.try_refused(turn.now_ms);
-        let (refused, refused_bytes) = (self.writing.refused.len(), self.writing.refused_bytes());
-        let full = refused >= REFUSED_MAX || refused_bytes >= REFUSED_BYTES_MAX;
+        let full = self.writing.refused.len() >= REFUSED_MAX;
         if !self.writing.dirty || turn.now_ms < self.writing.due_ms || full || self.pruning.holds_pushes() {
             self.writing.dirty &= !full;
             return Ok(Step::Nothing);
@@ -169,43 +160,42 @@ impl HostSession {
             self.reading.want(turn.now_ms);
             return Ok(Step::Something);
         }
-        let (items_max, bytes_max) = (self.writing.items_max + refused, PUSH_BYTES_MAX + refused_bytes);
-        let waiting = turn.database.with(|database| database.outbox(self.link, items_max, bytes_max))?;
+        let items_max = self.writing.items_max;
+        let waiting = turn.database.with(|database| database.outbox(self.link, items_max, PUSH_BYTES_MAX))?;
         let batch = self.writing.batch(waiting);
-        let (mut bags, mut heads) = (Vec::new(), Vec::new());
+        let (mut bags, mut heads, mut broken) = (Vec::new(), Vec::new(), Vec::new());
         for message in batch {
             let nonces = nonces(turn.chance);
             let sealed = self.sealer.seal(&message.head, message.body.as_deref(), &nonces);
             match sealed.and_then(|bag| bag.write(&mut bags)) {
                 Ok(()) => heads.push(message.head),
                 // It was damaged here. The others need not wait for it.
-                Err(status) => self.refuse(&message.head, status, turn),
+                Err(status) => broken.push((message.head, status)),
             }
         }
+        let tried = !heads.is_empty() || !broken.is_empty();
+        self.refuse(broken, turn)?;
         if heads.is_empty() {
-            self.writing.dirty = false;
-            return Ok(Step::Nothing);
+            self.writing.dirty = tried;
+            return Ok(if tried { Step::Something } else { Step::Nothing });
         }
-        self.writing.due_ms = turn.now_ms.saturating_add(WRITE_DEBOUNCE_MS);
+        self.writing.pushed_ms = Some(turn.now_ms);
         let count = heads.len();
         self.writing.pushing = heads;
         self.call(Request::Push(bags, count), turn);
         Ok(Step::Something)
     }
 
-    /// The request was too large for the host: fewer at a time. `false`: it was one message alone.
-    pub(crate) fn push_smaller(&mut self) -> bool {
+    /// The request was too large for the host: fewer at a time, and what is too large by itself waits.
+    pub(crate) fn push_smaller(&mut self, turn: &mut Turn<'_>) -> Result<(), Error> {
         let pushed = std::mem::take(&mut self.writing.pushing);
-        self.writing.items_max = (pushed.len() / 2).max(1);
         self.writing.dirty = true;
         self.writing.due_ms = 0;
-        if let [alone] = pushed.as_slice() {
-            self.writing.items_max = PUSH_ITEMS_MAX;
-            if let Ok(hash) = alone.hash() {
-                self.writing.refused.insert(hash, usize::try_from(alone.length).unwrap_or(usize::MAX));
-            }
+        if pushed.len() > 1 {
+            self.writing.items_max = pushed.len() / 2;
+            return Ok(());
         }
-        pushed.len() > 1
+        self.refuse(pushed.into_iter().map(|head| (head, Status::HostError)).collect(), turn)
     }
 
     /// The host said what became of a push.
@@ -223,21 +213,21 @@ impl HostSession {
             }
         };
         let results = self.match_items(&items, pushed.len(), turn);
-        let (mut stored, mut goes_back) = (Vec::new(), false);
+        let (mut stored, mut refused, mut goes_back) = (Vec::new(), Vec::new(), false);
         for (head, result) in pushed.into_iter().zip(results) {
             match result {
                 Some(Ok(seq)) => {
                     goes_back |= self.kind == Kind::Old && self.reading.goes_back(seq);
                     stored.push((head, seq));
                 }
-                Some(Err(status)) => self.refuse(&head, status, turn),
-                None => self.refuse(&head, Status::InvalidResponse, turn),
+                Some(Err(status)) => refused.push((head, status)),
+                None => refused.push((head, Status::InvalidResponse)),
             }
         }
-        self.stored(&stored, turn)?;
-        self.say_refused(turn)?;
+        self.stored(stored, turn)?;
+        self.refuse(refused, turn)?;
         if goes_back {
-            self.reset(OLD_KIND_EPOCH, ResetReason::NumbersGoBack, turn)?;
+            self.reset(OLD_KIND_START, ResetReason::NumbersGoBack, turn)?;
         }
         Ok(Ok(()))
     }
@@ -262,42 +252,68 @@ impl HostSession {
         results
     }
 
-    fn stored(&mut self, stored: &[(MessageHead, BagSeq)], turn: &mut Turn<'_>) -> Result<(), Error> {
+    fn stored(&mut self, stored: Vec<(MessageHead, BagSeq)>, turn: &mut Turn<'_>) -> Result<(), Error> {
         if stored.is_empty() {
             return Ok(());
         }
-        turn.database.with(|database| database.pushed(self.link, stored))?;
-        let hashed = |(head, seq): &(MessageHead, BagSeq)| head.hash().ok().map(|hash| (*seq, hash));
-        let mut numbers: Vec<_> = stored.iter().filter_map(hashed).collect();
-        numbers.sort_unstable_by_key(|(seq, _)| *seq);
-        numbers.into_iter().for_each(|(seq, hash)| self.reading.stored(seq, hash));
+        let (before, after) = turn.database.with(|database| {
+            let before = database.waiting(self.link)?;
+            database.pushed(self.link, &stored)?;
+            Ok::<_, Error>((before, database.waiting(self.link)?))
+        })?;
+        let count = stored.len() as u64;
+        if before.saturating_sub(after) < count {
+            // A number that is known for something else: a damaged bag that the host took for a repeat, or a lie.
+            self.pruning.suspect(turn.now_ms);
+        }
+        if after >= before {
+            let heads = stored.into_iter().map(|(head, _)| (head, Status::HashMismatch)).collect();
+            return self.refuse(heads, turn);
+        }
+        let mut numbers: Vec<_> = stored.into_iter().map(|(_, seq)| seq).collect();
+        numbers.sort_unstable();
+        let highest = numbers.last().copied().unwrap_or_default();
+        numbers.into_iter().for_each(|seq| self.reading.stored(seq));
+        if highest > self.reading.read_to {
+            // There is something in between that was not read.
+            let wait_ms = if self.settings.live { WRITE_DEBOUNCE_MS } else { 0 };
+            self.reading.want(turn.now_ms.saturating_add(wait_ms));
+        }
         if self.writing.refused.is_empty() {
             self.writing.backoff.succeed();
         }
         self.writing.items_max = PUSH_ITEMS_MAX.min(self.writing.items_max.saturating_mul(2));
         self.pruning.after_writing(turn.now_ms, &self.settings);
         self.recovery.stir();
-        turn.report(Report::Pushed { messages: stored.len() as u64 });
+        turn.report(Report::Pushed { messages: count });
         Ok(())
     }
 
-    /// A message stays in the outbox for now.
-    fn refuse(&mut self, head: &MessageHead, status: Status, turn: &mut Turn<'_>) {
-        if let Ok(hash) = head.hash() {
-            self.writing.refused.insert(hash, usize::try_from(head.length).unwrap_or(usize::MAX));
+    /// Messages stay in the outbox for now, behind all others.
+    fn refuse(
+        &mut self,
+        refused: Vec<(MessageHead, Status)>,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), Error> {
+        if refused.is_empty() {
+            return Ok(());
         }
-        match status {
-            Status::StorageError => self.writing.room_refused = Some(self.writing.room),
-            Status::InvalidSignature => {
-                turn.report(Report::Odd { oddity: Oddity::RefusedSignature, seq: None });
-            }
-            _ => {}
+        let heads: Vec<_> = refused.iter().map(|(head, _)| head.clone()).collect();
+        turn.database.with(|database| database.postpone(self.link, &heads))?;
+        self.writing.refused.extend(heads.iter().filter_map(|head| head.hash().ok()));
+        let has = |status: Status| refused.iter().any(|(_, of)| *of == status);
+        if has(Status::StorageError) {
+            self.writing.room_refused = Some(self.writing.room);
         }
+        if has(Status::InvalidSignature) {
+            turn.report(Report::Odd { oddity: Oddity::RefusedSignature, seq: None });
+        }
+        self.say_refused(turn)
     }
 
     /// Says that something was refused, once for all of it, and sets the time of the retry.
     fn say_refused(&mut self, turn: &mut Turn<'_>) -> Result<(), Error> {
-        if self.writing.refused.is_empty() || self.writing.refused_retry_ms.is_some() {
+        if self.writing.refused_retry_ms.is_some_and(|retry_ms| retry_ms > turn.now_ms) {
             return Ok(());
         }
         let retry_ms = turn.now_ms.saturating_add(self.writing.backoff.fail(turn.chance));
