@@ -34,6 +34,16 @@ pub(super) fn removable(
     storage.rows(&sql, (link.0, signed(after.0)?, limit(count)), read)
 }
 
+pub(super) fn held(
+    storage: &SqliteStorage,
+    link: LinkId,
+    after: BagSeq,
+    count: usize,
+) -> Result<Vec<BagSeq>> {
+    let sql = format!("{COLUMNS} WHERE link = ?1 AND seq > ?2 AND state = 0 ORDER BY seq LIMIT ?3");
+    storage.rows(&sql, (link.0, signed(after.0)?, limit(count)), |row| read(row).map(|(seq, _)| seq))
+}
+
 pub(super) fn unreadable(
     storage: &SqliteStorage,
     link: LinkId,
