@@ -238,6 +238,11 @@ impl Storage for MemoryStorage {
         Ok(self.tables.bags_where(link, after, wanted).take(limit).collect())
     }
 
+    fn held(&self, link: LinkId, after: BagSeq, limit: usize) -> Result<Vec<BagSeq>> {
+        let wanted = |row: &BagRow| matches!(row.state, BagState::Holds(_));
+        Ok(self.tables.bags_where(link, after, wanted).map(|(seq, _)| seq).take(limit).collect())
+    }
+
     fn unreadable(&self, link: LinkId, limit: usize) -> Result<Vec<(BagSeq, BagRow)>> {
         let wanted = |row: &BagRow| matches!(row.state, BagState::Unreadable(_));
         Ok(self.tables.bags_where(link, BagSeq::ZERO, wanted).take(limit).collect())

@@ -91,6 +91,8 @@ pub(crate) trait Storage: fmt::Debug + Send {
     fn bags_of(&self, link: LinkId, eid: &Eid) -> Result<Vec<(BagSeq, BagRow)>>;
     /// Numbers above this one that are superseded or damaged, ascending.
     fn removable(&self, link: LinkId, after: BagSeq, limit: usize) -> Result<Vec<(BagSeq, BagRow)>>;
+    /// Numbers above this one that hold messages, ascending.
+    fn held(&self, link: LinkId, after: BagSeq, limit: usize) -> Result<Vec<BagSeq>>;
     /// Numbers whose bags could not be read, ascending.
     fn unreadable(&self, link: LinkId, limit: usize) -> Result<Vec<(BagSeq, BagRow)>>;
     /// How many those are.

@@ -264,6 +264,10 @@ impl Storage for SqliteStorage {
         numbers::removable(self, link, after, limit)
     }
 
+    fn held(&self, link: LinkId, after: BagSeq, limit: usize) -> Result<Vec<BagSeq>> {
+        numbers::held(self, link, after, limit)
+    }
+
     fn unreadable(&self, link: LinkId, limit: usize) -> Result<Vec<(BagSeq, BagRow)>> {
         numbers::unreadable(self, link, limit)
     }
