@@ -57,12 +57,11 @@ impl Database {
     /// messages a transaction; what breaks off is resumed by calling again.
     pub fn set_history(&mut self, kind: &str, history: History) -> Result<()> {
         self.transact(Durability::Synced, |transaction| transaction.storage.set_history(kind, history))?;
+        let mut more = history == History::Latest;
         let mut after = None;
-        while history == History::Latest {
+        while more {
             after = self.drop_past(kind, after)?;
-            if after.is_none() {
-                break;
-            }
+            more = after.is_some();
         }
         Ok(())
     }

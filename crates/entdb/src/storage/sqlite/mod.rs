@@ -59,6 +59,8 @@ impl SqliteStorage {
     }
 
     fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>> {
+        #[cfg(test)]
+        plans::prepared(sql);
         Ok(self.connection.prepare_cached(sql)?)
     }
 
