@@ -1,6 +1,7 @@
 //! `seabag ent`: a person's entities on this device, and how they reach the others. One file a command.
 
 mod body;
+mod engine;
 mod get;
 mod history;
 mod id;
@@ -62,6 +63,8 @@ enum EntCommand {
     Rm(remove::Remove),
     /// Draw entities under those that they belong to.
     Tree(tree::Tree),
+    /// Bring this device and its hosts together.
+    Sync(sync::Sync),
     /// Show changes as they come.
     Watch(watch::Watch),
     /// Show what is saved here, and what waits for which host.
@@ -85,6 +88,7 @@ pub(crate) async fn run(ent: Ent) -> anyhow::Result<Exit> {
         EntCommand::Ls(command) => list::run(command, choice),
         EntCommand::Rm(command) => remove::run(command, choice).await,
         EntCommand::Tree(command) => tree::run(command, choice),
+        EntCommand::Sync(command) => sync::run(command, choice).await,
         EntCommand::Watch(command) => watch::run(command, choice).await,
         EntCommand::Status(command) => status::run(command, choice),
         EntCommand::History(command) => history::history(command, choice),

@@ -5,8 +5,8 @@ use seabag_entdb::{Fill, LinkStatus, Trouble};
 use serde::Serialize;
 
 use super::local::Choice;
-use super::table::{Table, plain};
 use super::moment;
+use super::table::{Table, plain};
 use crate::exit::Exit;
 use crate::output::{self, Lines};
 
