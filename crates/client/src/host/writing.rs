@@ -93,7 +93,8 @@ impl Writing {
     /// Something was written here: pushed at once, or, when something was pushed a moment ago, soon.
     pub(crate) fn written(&mut self, now_ms: u64) {
         if !self.dirty {
-            self.due_ms = self.pushed_ms.map_or(now_ms, |pushed_ms| pushed_ms.saturating_add(WRITE_DEBOUNCE_MS));
+            self.due_ms =
+                self.pushed_ms.map_or(now_ms, |pushed_ms| pushed_ms.saturating_add(WRITE_DEBOUNCE_MS));
         }
         self.dirty = true;
     }
@@ -290,11 +291,7 @@ impl HostSession {
     }
 
     /// Messages stay in the outbox for now, behind all others.
-    fn refuse(
-        &mut self,
-        refused: Vec<(MessageHead, Status)>,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Error> {
+    fn refuse(&mut self, refused: Vec<(MessageHead, Status)>, turn: &mut Turn<'_>) -> Result<(), Error> {
         if refused.is_empty() {
             return Ok(());
         }
