@@ -13,6 +13,7 @@ use seabag_entdb::{
 };
 use seabag_protocol::host::bag::BagSeq;
 use seabag_protocol::host::epoch::Cursor;
+use seabag_protocol::host::prune::PruneReason;
 use seabag_protocol::host::record::EpochId;
 use serde_json::json;
 
@@ -238,6 +239,9 @@ fn check(database: &Database) {
             .collect();
         for pair in database.prunable(link.id, 1_000).unwrap() {
             assert!(!held.contains(&pair.bag), "{pair:?} is the only copy of what it holds");
+            if let PruneReason::SupersededBy(by) = pair.reason {
+                assert!(held.contains(&by), "{pair:?}, of which the second holds no winner");
+            }
         }
         let waiting = database.outbox(link.id, 1_000, 1_000_000).unwrap();
         assert_eq!(
@@ -266,6 +270,14 @@ proptest! {
             check(&memory.database);
         }
         prop_assert_eq!(everything(&memory.database), everything(&sqlite.database));
+        // Filled, every link has or gets everything.
+        for link in memory.database.links().unwrap() {
+            memory.database.set_stage(link.id, Fill::Upload).unwrap();
+            while memory.database.fill(link.id, 3).unwrap() {}
+        }
+        for at in (0..6).flat_map(|eid| memory.database.durable_at(&id(eid)).unwrap()) {
+            prop_assert!(at.stored.is_some() || at.waiting);
+        }
     }
 }
 

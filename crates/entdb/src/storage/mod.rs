@@ -12,7 +12,7 @@ use seabag_protocol::host::message::MessageHash;
 
 pub(crate) use memory::MemoryStorage;
 pub(crate) use rows::{
-    Aside, BagRow, BagState, Content, EntRow, LinkRow, LogKey, LogRow, OutboxRow, TombstoneRow, Which, Winner,
+    Aside, BagRow, BagState, EntRow, LinkRow, LogKey, LogRow, OutboxRow, TombstoneRow, Which, Winner,
 };
 pub(crate) use sqlite::SqliteStorage;
 

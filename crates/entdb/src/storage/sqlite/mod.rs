@@ -4,6 +4,8 @@ mod ents;
 mod links;
 mod log;
 mod numbers;
+#[cfg(test)]
+mod plans;
 mod schema;
 
 use std::cell::RefCell;
