@@ -1,6 +1,7 @@
 //! `seabag ent`: a person's entities on this device, and how they reach the others. One file a command.
 
 mod body;
+mod delete_account;
 mod engine;
 mod get;
 mod history;
@@ -75,6 +76,8 @@ enum EntCommand {
     Undo(history::Undo),
     /// Say whether a type keeps every message or the latest alone.
     Keep(history::Keep),
+    /// Remove an account from its host, with everything in it.
+    DeleteAccount(delete_account::DeleteAccount),
 }
 
 /// Runs one of the commands.
@@ -94,5 +97,6 @@ pub(crate) async fn run(ent: Ent) -> anyhow::Result<Exit> {
         EntCommand::History(command) => history::history(command, choice),
         EntCommand::Undo(command) => history::undo(command, choice).await,
         EntCommand::Keep(command) => history::keep(command, choice),
+        EntCommand::DeleteAccount(command) => delete_account::run(command, choice).await,
     }
 }

@@ -256,6 +256,21 @@ impl Drop for Background {
     }
 }
 
+/// Asks the session of one link for something, and waits until it is done or cannot be.
+pub(crate) async fn ask(
+    choice: &Choice,
+    label: &str,
+    event: &Event,
+    done: impl Fn(&Tally) -> bool,
+) -> anyhow::Result<Tally> {
+    let place = Place::open(choice)?.only(label);
+    let mut engine = place.start(false)?;
+    engine.teller().tell(event).await;
+    let mut tallies = place.tallies();
+    settle(&mut engine, &mut tallies, |tally| done(tally) || tally.trouble.is_some()).await;
+    Ok(tallies.remove(label).unwrap_or_default())
+}
+
 /// Syncs the link of this label once, and tells what came of it.
 pub(crate) async fn once(choice: &Choice, label: &str) -> anyhow::Result<Exit> {
     let place = Place::open(choice)?.only(label);
