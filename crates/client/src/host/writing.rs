@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 
-use seabag_crypto::Nonces;
 use seabag_entdb::{Error, Fill, Message};
 use seabag_protocol::host::bag::BagSeq;
 use seabag_protocol::host::bytes::Reader;
@@ -17,7 +16,7 @@ use super::call::Request;
 use super::reading::OLD_KIND_START;
 use super::report::{Oddity, Report, ResetReason};
 use super::session::{HostSession, Kind, Step, Turn};
-use crate::chance::{Randomness, below};
+use crate::chance::{below, nonces};
 
 /// The most messages of one PUSH.
 const PUSH_ITEMS_MAX: usize = 1_000;
@@ -139,13 +138,6 @@ impl Writing {
         let refused = |message: &Message| message.head.hash().is_ok_and(|hash| self.refused.contains(&hash));
         waiting.into_iter().filter(|message| !refused(message)).collect()
     }
-}
-
-fn nonces(chance: &mut dyn Randomness) -> Nonces {
-    let mut nonces = Nonces { head: [0; 24], body: [0; 24] };
-    chance.fill(&mut nonces.head);
-    chance.fill(&mut nonces.body);
-    nonces
 }
 
 impl HostSession {
