@@ -1,5 +1,6 @@
 //! `seabag ent`: a person's entities on this device, and how they reach the others. One file a command.
 
+mod archive;
 mod body;
 mod delete_account;
 mod engine;
@@ -76,6 +77,10 @@ enum EntCommand {
     Undo(history::Undo),
     /// Say whether a type keeps every message or the latest alone.
     Keep(history::Keep),
+    /// Write everything into one sealed file.
+    Export(archive::Export),
+    /// Take in what an export holds.
+    Import(archive::Import),
     /// Remove an account from its host, with everything in it.
     DeleteAccount(delete_account::DeleteAccount),
 }
@@ -97,6 +102,8 @@ pub(crate) async fn run(ent: Ent) -> anyhow::Result<Exit> {
         EntCommand::History(command) => history::history(command, choice),
         EntCommand::Undo(command) => history::undo(command, choice).await,
         EntCommand::Keep(command) => history::keep(command, choice),
+        EntCommand::Export(command) => archive::export(command, choice),
+        EntCommand::Import(command) => archive::import(command, choice).await,
         EntCommand::DeleteAccount(command) => delete_account::run(command, choice).await,
     }
 }
