@@ -27,7 +27,10 @@ fn two_devices_converge_through_a_host() {
     world.delete(0, &second);
     world.pass(MINUTE_MS);
     world.assert_converged();
-    assert_eq!(world.devices[0].database.get(&first).unwrap(), world.devices[1].database.get(&first).unwrap());
+    assert_eq!(
+        world.devices[0].database.get(&first).unwrap(),
+        world.devices[1].database.get(&first).unwrap()
+    );
     assert!(world.devices[1].database.get(&second).unwrap().is_none());
     assert!(world.has_report(0, |report| *report == Report::InSync));
 }
@@ -245,9 +248,8 @@ fn what_came_from_one_host_goes_to_the_other() {
     let mut world = World::new(vec![HostSettings::default(), HostSettings::default()], 2, true);
     world.pass(MINUTE_MS);
     // The second device does not reach the first host any more, the first one not the second.
-    let dead = || -> sync_support::Fault {
-        Box::new(|_, _| Err(seabag_client::host::event::Failure::Silent))
-    };
+    let dead =
+        || -> sync_support::Fault { Box::new(|_, _| Err(seabag_client::host::event::Failure::Silent)) };
     world.devices[1].lines[0].fault = Some(dead());
     world.devices[1].lines[0].listening = false;
     world.put(0, "from the first");

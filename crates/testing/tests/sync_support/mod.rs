@@ -146,8 +146,7 @@ impl World {
     }
 
     fn start_line(&mut self, device: usize, link: LinkId, host: usize) {
-        let settings =
-            SessionSettings { origin: self.hosts[host].settings.origin.clone(), live: self.live };
+        let settings = SessionSettings { origin: self.hosts[host].settings.origin.clone(), live: self.live };
         let line = Line {
             session: HostSession::new(link, sealer(), settings),
             host,
@@ -282,7 +281,8 @@ impl World {
         let end_ms = self.now_ms + ms;
         self.settle();
         let mut wakes = 0;
-        while let Some((wake_ms, device, line)) = self.next_wake().filter(|(wake_ms, ..)| *wake_ms <= end_ms) {
+        while let Some((wake_ms, device, line)) = self.next_wake().filter(|(wake_ms, ..)| *wake_ms <= end_ms)
+        {
             self.now_ms = self.now_ms.max(wake_ms);
             self.tell(device, line, Event::Wake);
             self.settle();
