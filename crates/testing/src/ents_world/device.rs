@@ -10,7 +10,7 @@ use seabag_client::host::session::{HostSession, SessionSettings};
 use seabag_entdb::{Database, Draft, Error, History, LinkId, LinkSettings, Message, Query, Selection, Skew};
 use seabag_protocol::host::eid::Eid;
 
-use super::truth::{Truth, messages};
+use super::truth::{Truth, describe, messages};
 use super::{LABEL, sealer};
 use crate::chance::Chance;
 
@@ -204,16 +204,17 @@ impl Device {
 
     /// Reads a file with messages of anybody, old ones among them.
     fn import(&mut self, truth: &Truth) -> String {
+        if truth.order.is_empty() {
+            return String::new();
+        }
         let mut file: Vec<Message> = Vec::new();
         for _ in 0..self.chance.below(8) {
             let hash = *self.chance.pick(&truth.order);
             file.push(truth.written[&hash].message.clone());
         }
-        if truth.order.is_empty() {
-            return String::new();
-        }
         let outcomes = self.database.merge(&file).unwrap();
-        format!("imports {outcomes:?}")
+        let what: Vec<_> = file.iter().map(|it| describe(&it.head)).zip(outcomes).collect();
+        format!("imports {what:?}")
     }
 
     fn wrote(
@@ -232,7 +233,7 @@ impl Device {
             Err(error) => panic!("device {} {what}: {error}", self.number),
         };
         let message = messages(&self.database).into_iter().find(|it| it.head == head).unwrap();
-        let line = format!("{what} {:?} +{} #{} of {}", head.eid, head.offset_ms, head.counter, head.length);
+        let line = format!("{what} {}", describe(&head));
         truth.write(message, draft);
         line
     }

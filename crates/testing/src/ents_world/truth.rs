@@ -7,7 +7,7 @@ use bytes::Bytes;
 use seabag_entdb::{Database, Draft, Message, MessageCursor};
 use seabag_protocol::host::bag::BagSeq;
 use seabag_protocol::host::eid::Eid;
-use seabag_protocol::host::message::{MessageHash, Rank};
+use seabag_protocol::host::message::{MessageHash, MessageHead, Rank};
 
 use super::device::Device;
 use super::host::Host;
@@ -107,11 +107,15 @@ impl Truth {
             for (was, is) in [(was.readable, is.readable), (was.any, is.any)] {
                 let less = was.is_some_and(|was| is.is_none_or(|is| self.rank(&is) < self.rank(&was)));
                 if less {
-                    return Err(format!("lost {:?} of {eid:?}, and has {is:?}", was.unwrap()));
+                    return Err(format!("lost {}, and has {}", self.show(was), self.show(is)));
                 }
             }
         }
         Ok(())
+    }
+
+    fn show(&self, hash: Option<MessageHash>) -> String {
+        hash.map_or("nothing".into(), |hash| describe(&self.written[&hash].message.head))
     }
 
     fn maximums(&self, hashes: impl IntoIterator<Item = MessageHash>) -> Maximums {
@@ -214,12 +218,15 @@ impl Truth {
         for (eid, greatest) in expected {
             let is = have.get(eid).cloned().unwrap_or_default();
             if (is.readable, is.any) != (greatest.readable, greatest.any) {
-                return Err(format!("device {number} ends with {is:?} of {eid:?} instead of {greatest:?}"));
+                let (is, not) = ([is.readable, is.any], [greatest.readable, greatest.any]);
+                let [is, not] = [is, not].map(|both| both.map(|hash| self.show(hash)));
+                return Err(format!("device {number} ends with {is:?} instead of {not:?}"));
             }
             self.check_ent(device, eid, greatest)?;
             for durable in database.durable_at(eid).unwrap() {
                 if durable.waiting || durable.stored.is_none() {
-                    return Err(format!("device {number} says of {eid:?} in the end: {durable:?}"));
+                    let what = self.show(is.any);
+                    return Err(format!("device {number} says of {what} in the end: {durable:?}"));
                 }
             }
         }
@@ -281,14 +288,22 @@ impl Truth {
             let kinds: Vec<_> = of_it.filter_map(|it| Some(it.said.as_ref()?.kind.as_str())).collect();
             let past = written.message.head.is_delete() || alive.iter().any(|device| device.keeps(&kinds));
             if !(above || past) {
-                return Err(format!("host {number} still has the superseded {seq:?} {:?}", written.message));
+                let what = self.show(Some(hash));
+                return Err(format!("host {number} still has the superseded {seq:?} {what}"));
             }
             if !shown.insert(hash) && !past {
-                return Err(format!("host {number} has {:?} twice", written.message));
+                return Err(format!("host {number} has {} twice", self.show(Some(hash))));
             }
         }
         Ok(())
     }
+}
+
+/// A message in a few characters: entity, time since its creation, counter, bytes, and the beginning of its hash.
+pub(super) fn describe(head: &MessageHead) -> String {
+    let eid: String = head.eid.as_bytes().iter().skip(1).take(3).map(|byte| format!("{byte:02x}")).collect();
+    let hash = head.hash().map_or(0, |hash| u32::from_be_bytes([hash.0[0], hash.0[1], hash.0[2], hash.0[3]]));
+    format!("{eid}+{}#{}[{}]={hash:08x}", head.offset_ms, head.counter, head.length)
 }
 
 /// All messages of a database.

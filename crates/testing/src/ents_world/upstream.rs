@@ -17,7 +17,7 @@ use seabag_protocol::host::{peek, pull, push};
 
 use super::host::Host;
 use super::sealer;
-use super::truth::Truth;
+use super::truth::{Truth, describe};
 use crate::chance::Chance;
 
 /// The client.
@@ -49,7 +49,7 @@ impl Upstream {
         for _ in 0..chance.below(4) {
             bags.extend((!old.is_empty()).then(|| chance.pick(&old).clone()));
         }
-        let line = format!("pushes {:?}", bags.iter().map(|it| &it.head).collect::<Vec<_>>());
+        let line = format!("pushes {:?}", bags.iter().map(|it| describe(&it.head)).collect::<Vec<_>>());
         let mut seal = |message: &Message| {
             let mut nonces = Nonces { head: [0; 24], body: [0; 24] };
             seabag_client::chance::Randomness::fill(chance, &mut nonces.head);
