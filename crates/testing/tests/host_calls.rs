@@ -57,7 +57,7 @@ async fn a_message_that_is_sealed_again_keeps_its_first_number_and_nobody_hears_
     let mut listener = account.listen(&server).await;
     let (first, again) = (account.bag(1, Some(b"milk"), 1), account.bag(1, Some(b"milk"), 2));
     assert_ne!(first, again);
-    assert_eq!(account.store(&server, &[first.clone()]).await, [1]);
+    assert_eq!(account.store(&server, std::slice::from_ref(&first)).await, [1]);
     assert_eq!(listener.notice().await.len(), 1);
     assert_eq!(
         account.store(&server, &[again.clone(), account.bag(2, Some(b"eggs"), 0), again]).await,
@@ -122,7 +122,7 @@ async fn a_notice_comes_before_the_pushers_answer_could_be_acted_on_and_brings_a
     // 40 bytes are the sealing's.
     for (number, bytes, inline) in [(1, 472, true), (2, 473, false)] {
         let bag = account.bag(number, Some(&vec![1; bytes]), 0);
-        account.store(&server, &[bag.clone()]).await;
+        account.store(&server, std::slice::from_ref(&bag)).await;
         let notice = mine.notice().await;
         assert_eq!((notice.len(), &notice[0].sealed), (1, &bag.sealed));
         assert_eq!(notice[0].body, if inline { bag.body } else { Default::default() });

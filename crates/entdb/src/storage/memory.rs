@@ -42,6 +42,7 @@ struct Tables {
     queued: OrdMap<(LinkId, Eid, Which), u64>,
     last_position: u64,
     reader: u32,
+    owner: Option<String>,
 }
 
 impl Storage for MemoryStorage {
@@ -71,6 +72,15 @@ impl Storage for MemoryStorage {
 
     fn set_reader(&mut self, version: u32) -> Result<()> {
         self.tables.reader = version;
+        Ok(())
+    }
+
+    fn owner(&self) -> Result<Option<String>> {
+        Ok(self.tables.owner.clone())
+    }
+
+    fn set_owner(&mut self, owner: &str) -> Result<()> {
+        self.tables.owner = Some(owner.to_owned());
         Ok(())
     }
 

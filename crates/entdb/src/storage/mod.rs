@@ -12,7 +12,7 @@ use seabag_protocol::host::message::MessageHash;
 
 pub(crate) use memory::MemoryStorage;
 pub(crate) use rows::{
-    Aside, BagRow, BagState, Content, EntRow, LinkRow, LogKey, LogRow, OutboxRow, TombstoneRow, Which, Winner,
+    Aside, BagRow, BagState, EntRow, LinkRow, LogKey, LogRow, OutboxRow, TombstoneRow, Which, Winner,
 };
 pub(crate) use sqlite::SqliteStorage;
 
@@ -42,6 +42,11 @@ pub(crate) trait Storage: fmt::Debug + Send {
     fn reader(&self) -> Result<u32>;
     /// Sets it.
     fn set_reader(&mut self, version: u32) -> Result<()>;
+
+    /// Whose the database is, if it is anybody's.
+    fn owner(&self) -> Result<Option<String>>;
+    /// Sets it, once.
+    fn set_owner(&mut self, owner: &str) -> Result<()>;
 
     /// An entity's state or end.
     fn winner(&self, eid: &Eid) -> Result<Option<Winner>>;

@@ -4,6 +4,8 @@ mod ents;
 mod links;
 mod log;
 mod numbers;
+#[cfg(test)]
+mod plans;
 mod schema;
 
 use std::cell::RefCell;
@@ -57,6 +59,8 @@ impl SqliteStorage {
     }
 
     fn prepare(&self, sql: &str) -> Result<CachedStatement<'_>> {
+        #[cfg(test)]
+        plans::prepared(sql);
         Ok(self.connection.prepare_cached(sql)?)
     }
 
@@ -164,6 +168,14 @@ impl Storage for SqliteStorage {
 
     fn set_reader(&mut self, version: u32) -> Result<()> {
         self.execute("UPDATE reader SET version = ?1", [version])
+    }
+
+    fn owner(&self) -> Result<Option<String>> {
+        Ok(self.prepare("SELECT name FROM owner")?.query_row([], |row| row.get(0)).optional()?)
+    }
+
+    fn set_owner(&mut self, owner: &str) -> Result<()> {
+        self.execute("INSERT INTO owner VALUES (?1)", [owner])
     }
 
     fn winner(&self, eid: &Eid) -> Result<Option<Winner>> {

@@ -17,7 +17,7 @@ pub(super) fn bag(storage: &SqliteStorage, link: LinkId, seq: BagSeq) -> Result<
 }
 
 pub(super) fn bags_of(storage: &SqliteStorage, link: LinkId, eid: &Eid) -> Result<Vec<(BagSeq, BagRow)>> {
-    let sql = format!("{COLUMNS} WHERE link = ?1 AND eid = ?2 ORDER BY seq");
+    let sql = format!("{COLUMNS} INDEXED BY bags_of WHERE link = ?1 AND eid = ?2 ORDER BY seq");
     storage.rows(&sql, (link.0, eid.as_bytes()), read)
 }
 
