@@ -4,7 +4,7 @@ use seabag_protocol::host::eid::Eid;
 use seabag_protocol::host::message::MessageHead;
 
 use crate::storage::{Durability, EntRow, LogKey, Winner};
-use crate::{Database, Ent, RECEIVE_MAX, Result};
+use crate::{Database, Ent, PAGE_LIMIT_MAX, RECEIVE_MAX, Result};
 
 /// What a type keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,14 +26,15 @@ pub struct Version {
 }
 
 impl Database {
-    /// An entity's messages that are here, the latest first; those set aside are not among them.
+    /// An entity's messages that are here, the latest first, [`PAGE_LIMIT_MAX`] at most; those set aside are not
+    /// among them.
     pub fn history(&self, eid: &Eid) -> Result<Vec<Version>> {
         let winner = self.storage.winner(eid)?;
         let mut versions = Vec::new();
         if let Some(winner) = winner {
             versions.push(Version { head: winner.message().head, ent: winner.ent() });
         }
-        for row in self.storage.log_of(eid)?.into_iter().rev().filter(|row| row.aside.is_none()) {
+        for row in self.storage.past_of(eid, PAGE_LIMIT_MAX)? {
             let head = row.message().head;
             let ent = match &row.body {
                 None => None,
