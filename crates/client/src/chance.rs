@@ -1,5 +1,7 @@
 //! Chance as a parameter: nonces for seals, jitter for waits.
 
+use seabag_crypto::Nonces;
+
 /// A source of random bytes. What comes from it ends up in nonces, so it must never repeat itself.
 pub trait Randomness {
     /// Fills these bytes.
@@ -23,6 +25,14 @@ pub fn below(chance: &mut dyn Randomness, bound: u64) -> u64 {
     u64::from_be_bytes(bytes).checked_rem(bound).unwrap_or(0)
 }
 
+/// Fresh nonces for one sealing.
+pub(crate) fn nonces(chance: &mut dyn Randomness) -> Nonces {
+    let mut nonces = Nonces { head: [0; 24], body: [0; 24] };
+    chance.fill(&mut nonces.head);
+    chance.fill(&mut nonces.body);
+    nonces
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -33,7 +43,8 @@ pub(crate) mod tests {
     impl Randomness for Steps {
         fn fill(&mut self, bytes: &mut [u8]) {
             for byte in bytes {
-                self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                self.0 =
+                    self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 *byte = (self.0 >> 56) as u8;
             }
         }

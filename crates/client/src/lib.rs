@@ -1,5 +1,6 @@
 //! The sync engine between a database of entities and its hosts.
 
+pub mod archive;
 pub mod chance;
 pub mod error;
 pub mod host;

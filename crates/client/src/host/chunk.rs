@@ -143,7 +143,9 @@ impl Item {
 
     fn head(&self) -> Option<&MessageHead> {
         match &self.state {
-            State::Opened(head) | State::Wanted(head) | State::Asked(head) | State::Missing(head) => Some(head),
+            State::Opened(head) | State::Wanted(head) | State::Asked(head) | State::Missing(head) => {
+                Some(head)
+            }
             State::Settled(Arrived::Head(head) | Arrived::Unreadable { head: Some(head), .. }) => Some(head),
             State::Settled(Arrived::Whole(message)) => Some(&message.head),
             State::Settled(_) => None,
@@ -179,12 +181,7 @@ impl Item {
 }
 
 /// Sets a bag aside for what is wrong with it.
-fn unreadable(
-    seq: BagSeq,
-    head: Option<MessageHead>,
-    status: Status,
-    reports: &mut Vec<Report>,
-) -> Arrived {
+fn unreadable(seq: BagSeq, head: Option<MessageHead>, status: Status, reports: &mut Vec<Report>) -> Arrived {
     let oddity = match status {
         Status::InvalidSignature => Some(Oddity::ForeignBag),
         Status::DecryptionError | Status::HashMismatch => Some(Oddity::Unopenable),

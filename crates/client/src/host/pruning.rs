@@ -74,16 +74,18 @@ impl HostSession {
             return Ok(Step::Nothing);
         }
         let pairs = turn.database.with(|database| database.prunable(self.link, PRUNE_PAIRS_MAX))?;
-        let damaged: Vec<_> =
-            pairs.into_iter().filter(|pair| pair.reason == PruneReason::Damaged).collect();
-        if damaged.is_empty() {
+        let all = pairs.len() < PRUNE_PAIRS_MAX;
+        let is_damaged = |pair: &PrunePair| pair.reason == PruneReason::Damaged;
+        let damaged: Vec<_> = pairs.iter().copied().filter(is_damaged).collect();
+        if damaged.is_empty() && all {
             self.pruning.mend = false;
             return Ok(Step::Something);
         }
         if self.writing.stage == Fill::Replay {
             return Ok(Step::Nothing);
         }
-        self.send_prune(damaged, turn)
+        // None among so many: they go first, and those behind them are looked at after that.
+        self.send_prune(if damaged.is_empty() { together(pairs) } else { damaged }, turn)
     }
 
     /// Lets go of a batch of superseded bags.
@@ -96,13 +98,7 @@ impl HostSession {
             return Ok(Step::Nothing);
         }
         let pairs = turn.database.with(|database| database.prunable(self.link, PRUNE_PAIRS_MAX))?;
-        // A host keeps a bag whose superseding one is named by the same request: that pair's turn comes later.
-        let named: HashSet<_> = pairs.iter().map(|pair| pair.bag).collect();
-        let stays = |pair: &PrunePair| match pair.reason {
-            PruneReason::SupersededBy(superseding) => !named.contains(&superseding),
-            PruneReason::Damaged => true,
-        };
-        let pairs: Vec<_> = pairs.into_iter().filter(stays).collect();
+        let pairs = together(pairs);
         if pairs.is_empty() {
             self.pruning.due_ms = None;
             return Ok(Step::Nothing);
@@ -184,8 +180,7 @@ impl HostSession {
         } else {
             // Not again at once: a host that never takes them must not keep a session busy.
             self.pruning.mend = false;
-            self.pruning.due_ms =
-                self.settings.live.then(|| turn.now_ms.saturating_add(PRUNE_RETRY_MS));
+            self.pruning.due_ms = self.settings.live.then(|| turn.now_ms.saturating_add(PRUNE_RETRY_MS));
         }
         Ok(())
     }
@@ -203,4 +198,14 @@ impl HostSession {
         self.reading.want(turn.now_ms);
         Ok(())
     }
+}
+
+/// Pairs that one request may name. A host keeps a bag whose superseding one is named as well: its turn comes later.
+fn together(pairs: Vec<PrunePair>) -> Vec<PrunePair> {
+    let named: HashSet<_> = pairs.iter().map(|pair| pair.bag).collect();
+    let stays = |pair: &PrunePair| match pair.reason {
+        PruneReason::SupersededBy(superseding) => !named.contains(&superseding),
+        PruneReason::Damaged => true,
+    };
+    pairs.into_iter().filter(stays).collect()
 }

@@ -176,7 +176,9 @@ impl HostSession {
             (Kind::Old, true) => Request::Peek(self.reading.read_to),
             (Kind::Old, false) => {
                 if self.reading.account_gone && self.reading.cursor.is_some() {
-                    return self.reset(OLD_KIND_START, ResetReason::AccountGone, turn).map(|()| Step::Something);
+                    return self
+                        .reset(OLD_KIND_START, ResetReason::AccountGone, turn)
+                        .map(|()| Step::Something);
                 }
                 // The last bag that was read is asked for once more: if it is not there, this is another history.
                 self.reading.read_to = self.reading.start_seq();
@@ -385,7 +387,8 @@ impl HostSession {
         self.confirm(&chunk, turn)?;
         let cursor = chunk.cursor();
         let arrivals = Arrivals { bags: chunk.arrived(), cursor };
-        let damaged = |(_, arrived): &(BagSeq, Arrived)| matches!(arrived, Arrived::Unreadable { head: Some(_), .. });
+        let damaged =
+            |(_, arrived): &(BagSeq, Arrived)| matches!(arrived, Arrived::Unreadable { head: Some(_), .. });
         let damaged = arrivals.bags.iter().any(damaged);
         let received = turn.database.with(|database| database.receive(self.link, arrivals))?;
         if !received.missing.is_empty() {

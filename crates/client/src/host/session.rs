@@ -362,7 +362,8 @@ impl HostSession {
         turn: &mut Turn<'_>,
     ) -> Result<(), Error> {
         let difference = |host: u64, ours: u64| i128::from(host) - i128::from(ours);
-        let offset = (difference(head.received_ms, flight.sent_ms) + difference(head.sent_ms, turn.now_ms)) / 2;
+        let offset =
+            (difference(head.received_ms, flight.sent_ms) + difference(head.sent_ms, turn.now_ms)) / 2;
         let offset_ms = i64::try_from(offset).unwrap_or(i64::MAX);
         if flight.again || offset_ms.unsigned_abs() > CLOCK_OFFSET_MS_MAX {
             self.offset_ms = 0;

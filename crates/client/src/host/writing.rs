@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 
-use seabag_crypto::Nonces;
 use seabag_entdb::{Error, Fill, Message};
 use seabag_protocol::host::bag::BagSeq;
 use seabag_protocol::host::bytes::Reader;
@@ -17,7 +16,7 @@ use super::call::Request;
 use super::reading::OLD_KIND_START;
 use super::report::{Oddity, Report, ResetReason};
 use super::session::{HostSession, Kind, Step, Turn};
-use crate::chance::{Randomness, below};
+use crate::chance::{below, nonces};
 
 /// The most messages of one PUSH.
 const PUSH_ITEMS_MAX: usize = 1_000;
@@ -93,7 +92,8 @@ impl Writing {
     /// Something was written here: pushed at once, or, when something was pushed a moment ago, soon.
     pub(crate) fn written(&mut self, now_ms: u64) {
         if !self.dirty {
-            self.due_ms = self.pushed_ms.map_or(now_ms, |pushed_ms| pushed_ms.saturating_add(WRITE_DEBOUNCE_MS));
+            self.due_ms =
+                self.pushed_ms.map_or(now_ms, |pushed_ms| pushed_ms.saturating_add(WRITE_DEBOUNCE_MS));
         }
         self.dirty = true;
     }
@@ -138,13 +138,6 @@ impl Writing {
         let refused = |message: &Message| message.head.hash().is_ok_and(|hash| self.refused.contains(&hash));
         waiting.into_iter().filter(|message| !refused(message)).collect()
     }
-}
-
-fn nonces(chance: &mut dyn Randomness) -> Nonces {
-    let mut nonces = Nonces { head: [0; 24], body: [0; 24] };
-    chance.fill(&mut nonces.head);
-    chance.fill(&mut nonces.body);
-    nonces
 }
 
 impl HostSession {
@@ -290,11 +283,7 @@ impl HostSession {
     }
 
     /// Messages stay in the outbox for now, behind all others.
-    fn refuse(
-        &mut self,
-        refused: Vec<(MessageHead, Status)>,
-        turn: &mut Turn<'_>,
-    ) -> Result<(), Error> {
+    fn refuse(&mut self, refused: Vec<(MessageHead, Status)>, turn: &mut Turn<'_>) -> Result<(), Error> {
         if refused.is_empty() {
             return Ok(());
         }

@@ -40,8 +40,10 @@ pub(super) fn held(
     after: BagSeq,
     count: usize,
 ) -> Result<Vec<BagSeq>> {
-    let sql = format!("{COLUMNS} WHERE link = ?1 AND seq > ?2 AND state = 0 ORDER BY seq LIMIT ?3");
-    storage.rows(&sql, (link.0, signed(after.0)?, limit(count)), |row| read(row).map(|(seq, _)| seq))
+    // In the order of the primary key: few are behind the place that is asked for.
+    let sql = "SELECT seq FROM bags WHERE link = ?1 AND seq > ?2 AND state = 0 ORDER BY seq LIMIT ?3";
+    let values = (link.0, signed(after.0)?, limit(count));
+    storage.rows(sql, values, |row| Ok(BagSeq(unsigned(row.get(0)?)?)))
 }
 
 pub(super) fn unreadable(
