@@ -3,7 +3,9 @@
 use seabag_protocol::host::eid::Eid;
 use seabag_protocol::host::message::MessageHead;
 
-use crate::storage::{Durability, EntRow, LogKey, Winner};
+use crate::database::Transaction;
+use crate::merge::keeps;
+use crate::storage::{Durability, EntRow, LogKey, LogRow, Winner};
 use crate::{Database, Ent, PAGE_LIMIT_MAX, RECEIVE_MAX, Result};
 
 /// What a type keeps.
@@ -73,12 +75,25 @@ impl Database {
             let rows = transaction.storage.log(after.as_ref(), RECEIVE_MAX)?;
             let last = rows.last().map(|row| row.key.clone());
             for row in rows.into_iter().filter(|row| row.aside.is_none()) {
-                let winner = transaction.storage.winner(&row.key.eid)?;
-                if winner.as_ref().and_then(Winner::kind) == Some(kind) {
+                if transaction.is_past_of(kind, &row)? {
                     transaction.drop_logged(&row)?;
                 }
             }
             Ok(last)
         })
+    }
+}
+
+impl Transaction<'_> {
+    /// Whether a message is kept for this type alone: its entity is of it, or was when the message was written and is
+    /// of a type now that keeps its latest message only.
+    fn is_past_of(&self, kind: &str, row: &LogRow) -> Result<bool> {
+        let winner = self.storage.winner(&row.key.eid)?;
+        let now = winner.as_ref().and_then(Winner::kind);
+        if now == Some(kind) || keeps(self.storage, now)? {
+            return Ok(now == Some(kind));
+        }
+        let envelope = row.body.as_ref().and_then(|body| (self.reader.decode)(body).ok());
+        Ok(envelope.is_some_and(|envelope| envelope.kind == kind))
     }
 }
