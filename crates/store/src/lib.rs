@@ -34,6 +34,7 @@ mod layout;
 mod local;
 mod opening;
 mod options;
+mod order;
 mod queue;
 mod read;
 mod readers;

@@ -14,7 +14,8 @@ use std::time::Duration;
 use seabag_store::{LocalStore, Options, Store, StoreError, check};
 
 use support::accounts::{AccountModel, bag, commit_account, key};
-use support::{Model, fixture, furnish, hash};
+use support::image::Image;
+use support::{Model, furnish, hash};
 
 /// Written by the last program of format 1: rows in tables and in the journal.
 const FIRST: &[u8] = include_bytes!("fixtures/store-1.bin");
@@ -27,7 +28,7 @@ fn alone() -> impl Drop {
 
 fn unpacked(directory: &Path) -> PathBuf {
     let path = directory.join("store");
-    fixture::unpack(FIRST, &path);
+    Image::unpack(FIRST).write(&path);
     assert_eq!(format_of(&path), "seabag store 1\n");
     path
 }
@@ -171,5 +172,5 @@ fn pack_a_fixture() {
     let [directory, file] = ["SEABAG_FIXTURE_DIRECTORY", "SEABAG_FIXTURE_FILE"].map(std::env::var);
     let (directory, file) = (directory.unwrap(), PathBuf::from(file.unwrap()));
     assert!(!file.exists(), "a fixture is never overwritten: {}", file.display());
-    fs::write(file, fixture::pack(Path::new(&directory))).unwrap();
+    fs::write(file, Image::take(Path::new(&directory)).pack()).unwrap();
 }

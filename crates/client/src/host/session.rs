@@ -88,6 +88,9 @@ pub(crate) enum Step {
     Something,
 }
 
+/// Looks at one kind of work.
+type Work = fn(&mut HostSession, &mut Turn<'_>) -> Result<Step, Error>;
+
 /// The sync of one link.
 pub struct HostSession {
     pub(crate) link: LinkId,
@@ -242,7 +245,7 @@ impl HostSession {
         if self.delete_wanted {
             return Ok(self.delete_account(turn));
         }
-        let kinds: [fn(&mut Self, &mut Turn<'_>) -> Result<Step, Error>; 8] = [
+        let kinds: [Work; 8] = [
             Self::read_chunk,
             Self::read_on,
             Self::hear_notices,
