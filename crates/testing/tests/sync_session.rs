@@ -357,3 +357,17 @@ fn a_device_that_keeps_the_past_does_not_fight_over_it_with_one_that_does_not() 
     assert_eq!(world.devices[0].database.history(&eid).unwrap().len(), 4);
     assert_eq!(world.devices[1].database.get(&eid).unwrap(), world.devices[0].database.get(&eid).unwrap());
 }
+
+#[test]
+fn an_audit_that_is_asked_for_while_a_call_is_under_way_is_done() {
+    let mut world = World::simple(1);
+    world.put(0, "something");
+    world.pass(MINUTE_MS);
+    world.tell(0, 0, Event::Online);
+    assert!(!world.devices[0].lines[0].calls.is_empty(), "a call is under way");
+    world.tell(0, 0, Event::Audit);
+    let pulls = world.hosts[0].calls(path::PULL);
+    world.pass(MINUTE_MS);
+    assert_eq!(world.hosts[0].calls(path::PULL), pulls + 1);
+    assert_eq!(world.reports(0, 0).last(), Some(&Report::InSync));
+}
