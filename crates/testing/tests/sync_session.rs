@@ -3,7 +3,7 @@
 
 mod sync_support;
 
-use seabag_client::host::event::Event;
+use seabag_client::host::event::{Event, Failure};
 use seabag_client::host::report::{Report, ResetReason};
 use seabag_entdb::History;
 use seabag_protocol::host::bag::BagSeq;
@@ -370,4 +370,22 @@ fn an_audit_that_is_asked_for_while_a_call_is_under_way_is_done() {
     world.pass(MINUTE_MS);
     assert_eq!(world.hosts[0].calls(path::PULL), pulls + 1);
     assert_eq!(world.reports(0, 0).last(), Some(&Report::InSync));
+}
+
+#[test]
+fn a_trouble_that_is_over_is_taken_back_though_the_disk_was_full_at_first() {
+    let mut world = World::simple(1);
+    world.pass(MINUTE_MS);
+    let trouble = |world: &World| world.devices[0].database.link(world.devices[0].link()).unwrap().trouble;
+    world.devices[0].lines[0].fault = Some(Box::new(|_, _| Err(Failure::Silent)));
+    world.pass(15 * MINUTE_MS);
+    world.devices[0].lines[0].fault = None;
+    assert!(trouble(&world).is_some());
+    world.devices[0].full = true;
+    world.devices[0].database.fail_after(Some(0));
+    world.pass(15 * MINUTE_MS);
+    assert!(trouble(&world).is_some());
+    world.devices[0].database.fail_after(None);
+    world.pass(15 * MINUTE_MS);
+    assert_eq!(trouble(&world), None);
 }
