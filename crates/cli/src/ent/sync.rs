@@ -225,10 +225,10 @@ pub(crate) struct After {
 impl After {
     /// Syncs, if that was asked for. What goes wrong is told and is no failure: what was written is saved.
     pub(crate) async fn run(self, choice: &Choice) -> anyhow::Result<()> {
-        if self.sync {
-            if let Err(error) = try_sync(choice).await {
-                output::warning(&format!("saved here, and not synced: {error:#}"));
-            }
+        if self.sync
+            && let Err(error) = try_sync(choice).await
+        {
+            output::warning(&format!("saved here, and not synced: {error:#}"));
         }
         Ok(())
     }
