@@ -3,6 +3,8 @@
 use seabag_protocol::host::eid::Eid;
 use seabag_protocol::host::message::MessageHead;
 
+use crate::database::Transaction;
+use crate::merge::keeps;
 use crate::storage::{Durability, EntRow, LogKey, Winner};
 use crate::{Database, Ent, PAGE_LIMIT_MAX, RECEIVE_MAX, Result};
 
@@ -61,24 +63,39 @@ impl Database {
         let mut more = history == History::Latest;
         let mut after = None;
         while more {
-            after = self.drop_past(kind, after)?;
+            after = self.drop_past(after)?;
             more = after.is_some();
         }
         Ok(())
     }
 
-    /// Drops what is kept of a type's past, among the next messages of the log.
-    fn drop_past(&mut self, kind: &str, after: Option<LogKey>) -> Result<Option<LogKey>> {
+    /// Drops the past of entities of which no type keeps it, among the next messages of the log.
+    fn drop_past(&mut self, after: Option<LogKey>) -> Result<Option<LogKey>> {
         self.transact(Durability::Written, |transaction| {
             let rows = transaction.storage.log(after.as_ref(), RECEIVE_MAX)?;
             let last = rows.last().map(|row| row.key.clone());
             for row in rows.into_iter().filter(|row| row.aside.is_none()) {
-                let winner = transaction.storage.winner(&row.key.eid)?;
-                if winner.as_ref().and_then(Winner::kind) == Some(kind) {
+                if !transaction.is_kept(&row.key.eid)? {
                     transaction.drop_logged(&row)?;
                 }
             }
             Ok(last)
         })
+    }
+}
+
+impl Transaction<'_> {
+    /// Whether any of the types that an entity has or had keeps its past.
+    fn is_kept(&self, eid: &Eid) -> Result<bool> {
+        if keeps(self.storage, self.storage.winner(eid)?.as_ref().and_then(Winner::kind))? {
+            return Ok(true);
+        }
+        for row in self.storage.past_of(eid, PAGE_LIMIT_MAX)? {
+            let envelope = row.body.as_ref().and_then(|body| (self.reader.decode)(body).ok());
+            if keeps(self.storage, envelope.as_ref().map(|envelope| envelope.kind.as_str()))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

@@ -212,6 +212,13 @@ impl Transaction<'_> {
     /// Lets the message of a number wait that turned out not to hold it, unless another does.
     fn upload_again(&mut self, link: LinkId, row: &BagRow) -> Result<()> {
         let (Some(eid), BagState::Holds(which)) = (&row.eid, &row.state) else { return Ok(()) };
+        if let Which::Logged(hash) = which
+            && self.storage.logged(eid, *hash)?.is_none_or(|row| row.aside.is_none())
+        {
+            // Of the past, which this device keeps: most likely one that does not let go of it at the host. To
+            // upload it again would be to fight over it for ever.
+            return Ok(());
+        }
         self.queue_unless_held(link, eid, *which).map(|_| ())
     }
 

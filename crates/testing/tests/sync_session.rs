@@ -3,8 +3,9 @@
 
 mod sync_support;
 
-use seabag_client::host::event::Event;
+use seabag_client::host::event::{Event, Failure};
 use seabag_client::host::report::{Report, ResetReason};
+use seabag_entdb::History;
 use seabag_protocol::host::bag::BagSeq;
 use seabag_protocol::host::path;
 use seabag_testing::blind_host::HostSettings;
@@ -338,4 +339,53 @@ fn a_clock_that_is_put_back_keeps_nothing_waiting() {
     world.pass(20 * MINUTE_MS);
     world.assert_converged();
     assert_eq!(world.devices[1].state().len(), 3);
+}
+
+#[test]
+fn a_device_that_keeps_the_past_does_not_fight_over_it_with_one_that_does_not() {
+    let mut world = World::simple(2);
+    world.devices[0].database.set_history("note", History::All).unwrap();
+    let eid = world.put(0, "first");
+    for at in 0..3 {
+        world.now_ms += 10;
+        world.edit(0, &eid, &format!("edit {at}"));
+        world.pass(30 * MINUTE_MS);
+    }
+    let pushes = world.hosts[0].calls(path::PUSH);
+    world.pass(120 * MINUTE_MS);
+    assert_eq!(world.hosts[0].calls(path::PUSH), pushes);
+    assert_eq!(world.devices[0].database.history(&eid).unwrap().len(), 4);
+    assert_eq!(world.devices[1].database.get(&eid).unwrap(), world.devices[0].database.get(&eid).unwrap());
+}
+
+#[test]
+fn an_audit_that_is_asked_for_while_a_call_is_under_way_is_done() {
+    let mut world = World::simple(1);
+    world.put(0, "something");
+    world.pass(MINUTE_MS);
+    world.tell(0, 0, Event::Online);
+    assert!(!world.devices[0].lines[0].calls.is_empty(), "a call is under way");
+    world.tell(0, 0, Event::Audit);
+    let pulls = world.hosts[0].calls(path::PULL);
+    world.pass(MINUTE_MS);
+    assert_eq!(world.hosts[0].calls(path::PULL), pulls + 1);
+    assert_eq!(world.reports(0, 0).last(), Some(&Report::InSync));
+}
+
+#[test]
+fn a_trouble_that_is_over_is_taken_back_though_the_disk_was_full_at_first() {
+    let mut world = World::simple(1);
+    world.pass(MINUTE_MS);
+    let trouble = |world: &World| world.devices[0].database.link(world.devices[0].link()).unwrap().trouble;
+    world.devices[0].lines[0].fault = Some(Box::new(|_, _| Err(Failure::Silent)));
+    world.pass(15 * MINUTE_MS);
+    world.devices[0].lines[0].fault = None;
+    assert!(trouble(&world).is_some());
+    world.devices[0].full = true;
+    world.devices[0].database.fail_after(Some(0));
+    world.pass(15 * MINUTE_MS);
+    assert!(trouble(&world).is_some());
+    world.devices[0].database.fail_after(None);
+    world.pass(15 * MINUTE_MS);
+    assert_eq!(trouble(&world), None);
 }

@@ -444,7 +444,8 @@ impl HostSession {
 
     /// Everything that the host has was dealt with.
     fn read_through(&mut self, turn: &mut Turn<'_>) -> Result<(), Error> {
-        self.reading.want_ms = None;
+        // An audit that was asked for while this was under way still has to begin.
+        self.reading.want_ms = self.reading.audit_wanted.then_some(turn.now_ms);
         (self.reading.pages, self.reading.futile) = (0, 0);
         let nowhere = std::mem::take(&mut self.reading.unconfirmed);
         self.lose(nowhere.into_iter().collect(), turn)?;

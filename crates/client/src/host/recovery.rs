@@ -114,10 +114,10 @@ impl HostSession {
         });
         // What the host has no room for goes on being said.
         if self.writing.refused_retry_ms().is_none() {
-            self.recovery.since_ms = None;
-            if self.recovery.code.take().is_some() {
+            if self.recovery.code.is_some() {
                 turn.database.with(|database| database.set_trouble(self.link, None))?;
             }
+            (self.recovery.since_ms, self.recovery.code) = (None, None);
         }
         turn.report(Report::InSync);
         Ok(())

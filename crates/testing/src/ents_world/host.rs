@@ -21,6 +21,8 @@ pub(super) struct Host {
     /// Notices of the connections before do not come any more.
     pub(super) sockets: u64,
     pub(super) hostility: Option<Hostility>,
+    /// Whether a backup may have brought back what had been pruned, under numbers that devices have read.
+    pub(super) restored: bool,
     fault: Option<Fault>,
     backup: Option<Backup>,
 }
@@ -35,6 +37,7 @@ impl Host {
             run: 0,
             sockets: 0,
             hostility: None,
+            restored: false,
             fault,
             backup: None,
         }
@@ -91,6 +94,7 @@ impl Host {
 
     pub(super) fn wipe(&mut self) {
         self.blind.wipe();
+        self.restored = false;
         self.run += 1;
         self.sockets += 1;
     }
@@ -103,6 +107,7 @@ impl Host {
     pub(super) fn restore(&mut self) -> bool {
         let Some(backup) = &self.backup else { return false };
         self.blind.restore(backup);
+        self.restored = true;
         self.run += 1;
         self.sockets += 1;
         true

@@ -62,6 +62,8 @@ pub struct Device {
     pub database: Database,
     pub lines: Vec<Line>,
     pub skew_ms: i64,
+    /// Whether its disk may be full.
+    pub full: bool,
     pub dice: Dice,
     made: u64,
 }
@@ -86,6 +88,7 @@ impl Device {
             database: Database::in_memory(),
             lines: Vec::new(),
             skew_ms: 0,
+            full: false,
             dice: Dice(Chance::new(1_000 + number)),
             made: number << 32,
         }
@@ -175,11 +178,12 @@ impl World {
         let at = device;
         let device = &mut self.devices[device];
         let now_ms = device.clock(self.now_ms);
+        let full = device.full;
         let Device { database, lines, dice, .. } = device;
         let line_at = line;
         let line = &mut lines[line];
         let (actions, outcome) = line.session.handle(event, &mut *database, now_ms, dice);
-        outcome.unwrap();
+        assert!(outcome.is_ok() || full, "{outcome:?}");
         line.wake_ms = None;
         let mut opened = false;
         for action in actions {
