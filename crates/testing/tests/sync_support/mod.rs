@@ -43,7 +43,7 @@ pub(crate) fn account() -> PublicKey {
 }
 
 /// What stands between a device and its host: it sees each answer and may put another in its place.
-pub type Fault = Box<dyn FnMut(&str, Bytes) -> Result<Bytes, Failure>>;
+pub(crate) type Fault = Box<dyn FnMut(&str, Bytes) -> Result<Bytes, Failure>>;
 
 /// One link of a device.
 pub(crate) struct Line {
