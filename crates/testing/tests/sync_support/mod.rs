@@ -47,32 +47,32 @@ pub(crate) type Fault = Box<dyn FnMut(&str, Bytes) -> Result<Bytes, Failure>>;
 
 /// One link of a device.
 pub(crate) struct Line {
-    pub session: HostSession,
-    pub host: usize,
-    pub calls: VecDeque<(CallId, &'static str, Bytes, u64)>,
-    pub listening: bool,
-    pub wake_ms: Option<u64>,
-    pub reports: Vec<Report>,
-    pub fault: Option<Fault>,
-    pub token: Option<String>,
+    pub(crate) session: HostSession,
+    pub(crate) host: usize,
+    pub(crate) calls: VecDeque<(CallId, &'static str, Bytes, u64)>,
+    pub(crate) listening: bool,
+    pub(crate) wake_ms: Option<u64>,
+    pub(crate) reports: Vec<Report>,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) token: Option<String>,
 }
 
 /// A device: one database, its links, and a clock that may be wrong.
 pub(crate) struct Device {
-    pub database: Database,
-    pub lines: Vec<Line>,
-    pub skew_ms: i64,
+    pub(crate) database: Database,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) skew_ms: i64,
     /// Whether its disk may be full.
-    pub full: bool,
-    pub dice: Dice,
+    pub(crate) full: bool,
+    pub(crate) dice: Dice,
     made: u64,
 }
 
 /// Everything.
 pub(crate) struct World {
-    pub hosts: Vec<BlindHost>,
-    pub devices: Vec<Device>,
-    pub now_ms: u64,
+    pub(crate) hosts: Vec<BlindHost>,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) now_ms: u64,
     live: bool,
 }
 
