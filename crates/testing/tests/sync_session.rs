@@ -389,3 +389,26 @@ fn a_trouble_that_is_over_is_taken_back_though_the_disk_was_full_at_first() {
     world.pass(15 * MINUTE_MS);
     assert_eq!(trouble(&world), None);
 }
+
+#[test]
+fn what_notices_have_shown_need_not_be_shown_again_by_a_list() {
+    let mut world = World::simple(2);
+    world.pass(MINUTE_MS);
+    // Notices come late, and in order: another's bag, and then what was just pushed here.
+    world.put(1, "another's");
+    let mut frames = world.answer_and_hold_notices(1, 0);
+    world.put(0, "ours");
+    frames.extend(world.answer_and_hold_notices(0, 0));
+    frames.into_iter().for_each(|frame| world.tell(0, 0, Event::Notice(frame)));
+    world.settle();
+    // One is missed, so that the list is looked at.
+    world.now_ms += 1_000;
+    world.put(1, "a third one");
+    world.answer_and_hold_notices(1, 0);
+    world.now_ms += 1_000;
+    world.put(1, "a fourth one");
+    let pushes = world.hosts[0].calls(path::PUSH);
+    world.pass(MINUTE_MS);
+    world.assert_converged();
+    assert_eq!(world.hosts[0].calls(path::PUSH), pushes + 1, "the fourth one");
+}

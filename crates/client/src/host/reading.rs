@@ -416,12 +416,17 @@ impl HostSession {
 
     /// What the host was believed to hold up to here and does not show waits to be uploaded again.
     fn confirm(&mut self, chunk: &Chunk, turn: &mut Turn<'_>) -> Result<(), Error> {
-        if !chunk.is_list() || self.reading.unconfirmed.is_empty() {
+        // What it shows is there, however it was told; no later list has to show it once more.
+        for seq in chunk.numbers() {
+            self.reading.fresh.remove(&seq);
+            self.reading.unconfirmed.remove(&seq);
+        }
+        if !chunk.is_list() {
             return Ok(());
         }
         let behind = self.reading.unconfirmed.split_off(&chunk.through.next());
         let due = std::mem::replace(&mut self.reading.unconfirmed, behind);
-        self.lose(due.into_iter().filter(|seq| !chunk.shows(*seq)).collect(), turn)
+        self.lose(due.into_iter().collect(), turn)
     }
 
     /// These numbers do not hold what they were believed to.

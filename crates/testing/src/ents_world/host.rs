@@ -21,6 +21,8 @@ pub(super) struct Host {
     /// Notices of the connections before do not come any more.
     pub(super) sockets: u64,
     pub(super) hostility: Option<Hostility>,
+    /// Whether it meant harm once.
+    pub(super) was_hostile: bool,
     /// Whether a backup may have brought back what had been pruned, under numbers that devices have read.
     pub(super) restored: bool,
     fault: Option<Fault>,
@@ -37,6 +39,7 @@ impl Host {
             run: 0,
             sockets: 0,
             hostility: None,
+            was_hostile: false,
             restored: false,
             fault,
             backup: None,

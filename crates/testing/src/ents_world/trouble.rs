@@ -188,6 +188,7 @@ impl World {
         if let Some(host) = hostile {
             self.trace(if unlink { "the hostile host is unlinked" } else { "the hostile host is honest" });
             self.hosts[host].hostility = None;
+            self.hosts[host].was_hostile = true;
         }
         for device in self.alive() {
             self.devices[device].skew_ms = 0;

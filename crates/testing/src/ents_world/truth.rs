@@ -175,7 +175,8 @@ impl Truth {
 
     /// A host did something: the greatest message of each entity that it stored is there, or a greater one.
     pub(super) fn check_host(&mut self, number: usize, host: &Host) -> Result<(), String> {
-        if host.is_hostile() {
+        // One that was hostile may have talked devices into letting go of what they then bring again.
+        if host.is_hostile() || host.was_hostile {
             self.hosts.remove(&number);
             return Ok(());
         }
@@ -210,7 +211,7 @@ impl Truth {
             self.compare(&all, &expected).map_err(|what| format!("all of them {what}"))?;
         }
         for device in &alive {
-            self.check_device_end(device, &expected)?;
+            self.check_device_end(device, hosts, &expected)?;
         }
         for host in linked {
             self.check_host_end(host, &hosts[host], &alive, &expected)?;
@@ -218,7 +219,7 @@ impl Truth {
         Ok(())
     }
 
-    fn check_device_end(&self, device: &Device, expected: &Maximums) -> Result<(), String> {
+    fn check_device_end(&self, device: &Device, hosts: &[Host], expected: &Maximums) -> Result<(), String> {
         let number = device.number;
         let database = &device.database;
         let have = self.maximums(messages(database).iter().map(|message| message.head.hash().unwrap()));
@@ -248,7 +249,9 @@ impl Truth {
             return Err(format!("device {number} counts wrong: {status:?}"));
         }
         for link in status.links {
-            if link.waiting > 0 || link.unreadable > 0 || link.link.trouble.is_some() {
+            // What a hostile host has spoiled so that nobody knows what it was stays there, and is told.
+            let spoiled = hosts[device.links()[&link.link.id]].was_hostile;
+            if link.waiting > 0 || (link.unreadable > 0 && !spoiled) || link.link.trouble.is_some() {
                 return Err(format!("device {number} in the end: {link:?}"));
             }
         }
@@ -287,7 +290,7 @@ impl Truth {
             let bags: Vec<_> = bags.iter().map(opened).collect();
             format!("in the end host {number} {what}; it has {bags:?}")
         })?;
-        if host.blind.settings.old_kind || host.restored {
+        if host.blind.settings.old_kind || host.restored || host.was_hostile {
             return Ok(());
         }
         // It keeps the working set: what is superseded went, but for ends and for what a device keeps the past of.
@@ -301,7 +304,12 @@ impl Truth {
             let past = written.message.head.is_delete() || alive.iter().any(|device| device.keeps(&kinds));
             if !(above || past) {
                 let what = self.show(Some(hash));
-                return Err(format!("host {number} still has the superseded {seq:?} {what}"));
+                let eid = &written.message.head.eid;
+                let past = |device: &&Device| (device.number, device.database.history(eid).unwrap().len());
+                let past: Vec<_> = alive.iter().map(past).collect();
+                return Err(format!(
+                    "host {number} still has the superseded {seq:?} {what}; pasts: {past:?}"
+                ));
             }
             // One of those that cannot be read may be there twice: a host of the old kind keeps repeats, and may have
             // become one of the new kind.

@@ -236,6 +236,17 @@ impl World {
         true
     }
 
+    /// Answers the call of a line, and holds back what listeners would hear.
+    pub fn answer_and_hold_notices(&mut self, device: usize, line: usize) -> Vec<Bytes> {
+        let it = &mut self.devices[device].lines[line];
+        let (call, path, body, _) = it.calls.pop_front().expect("a call is under way");
+        let host = it.host;
+        let answer = self.hosts[host].answer(path, None, body, self.now_ms);
+        let frames = self.hosts[host].take_notices().into_iter().map(|(_, frame)| frame).collect();
+        self.tell(device, line, Event::Response { call, result: Ok(answer) });
+        frames
+    }
+
     fn notify(&mut self, host: usize) {
         for (_, frame) in self.hosts[host].take_notices() {
             for device in 0..self.devices.len() {
