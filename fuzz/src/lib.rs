@@ -1,12 +1,14 @@
 //! What every fuzz target checks. A target hands over its bytes; a broken promise is a panic, which the fuzzer
 //! reports with the bytes that led to it.
 
+mod host;
 mod messages;
 mod parameters;
 mod room;
 mod session;
 mod values;
 
+pub use host::{host_answer, host_bag, host_request};
 pub use messages::{client_cbor, client_json, http_body, server_cbor, server_json};
 pub use parameters::parameters;
 pub use room::{Script, room};

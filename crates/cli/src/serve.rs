@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
 use clap::Args;
-use seabag_server::{Durability, Secret, Server, Settings, Storage, TlsFiles};
+use seabag_server::{Durability, Registration, Secret, Server, Settings, Storage, TlsFiles};
 use serde::Serialize;
 
 use crate::exit::{EXIT_CODES, Exit, coded, usage};
 use crate::output;
-use crate::settings::{self, Configuration, DurabilityChoice, SettingFlags};
+use crate::settings::{self, Configuration, DurabilityChoice, RegistrationChoice, SettingFlags};
 
 const ABOUT: &str = "\
 Every setting can be given in three ways: as a flag, as a variable (SEABAG_ and the name in capitals, such as \
@@ -18,7 +18,7 @@ SEABAG_LISTEN or SEABAG_MESSAGE_BYTES_MAX), or in a TOML file (the name with und
 A flag beats a variable, a variable beats the file. --print-config shows the result, in the form of such a file.
 
 Secrets are no flags, since other users can see arguments: they come from a file or from the variables \
-SEABAG_CREATION_TOKEN and SEABAG_ADMIN_TOKEN.
+SEABAG_CREATION_TOKEN, SEABAG_REGISTRATION_TOKEN and SEABAG_ADMIN_TOKEN.
 
 Examples:
   seabag serve
@@ -100,9 +100,21 @@ fn server_settings(configuration: &Configuration) -> anyhow::Result<Settings> {
         public_url: configuration.public_url.clone(),
         tls,
         creation_token: configuration.creation_token.read(variable)?.map(Secret::new),
+        registration: registration(configuration)?,
         admin_token: configuration.admin_token.read(variable)?.map(Secret::new),
         room_ttl_ms: configuration.room_ttl_ms,
         limits: configuration.limits,
+    })
+}
+
+fn registration(configuration: &Configuration) -> anyhow::Result<Registration> {
+    Ok(match configuration.registration {
+        RegistrationChoice::Open => Registration::Open,
+        RegistrationChoice::Closed => Registration::Closed,
+        RegistrationChoice::Token => {
+            let token = configuration.registration_token.read(variable)?;
+            Registration::Token(Secret::new(token.ok_or_else(|| usage("the registration token is gone"))?))
+        }
     })
 }
 

@@ -9,6 +9,8 @@ use crate::seed::{SEED_BYTES, Seed, SeedError};
 
 /// Words of a phrase.
 pub const PHRASE_WORDS: usize = 24;
+/// Letters of the longest word.
+const WORD_LETTERS_MAX: usize = 8;
 
 /// Why text is neither a recovery phrase nor a seed's digits. It tells places and counts, never a word: that
 /// may be a part of a secret.
@@ -57,8 +59,8 @@ pub fn reveal_words(seed: &Seed) -> Zeroizing<String> {
     let words = Mnemonic::from_entropy_in(Language::English, seed.bytes());
     // 32 bytes are a length that the scheme has words for.
     let words = words.expect("a seed has 24 words");
-    // The longest word has eight letters, so that the string does not grow and leave a copy.
-    let mut phrase = Zeroizing::new(String::with_capacity(9 * PHRASE_WORDS));
+    // Long enough from the beginning: a string that grows leaves a copy behind.
+    let mut phrase = Zeroizing::new(String::with_capacity((WORD_LETTERS_MAX + 1) * PHRASE_WORDS));
     for word in words.words() {
         if !phrase.is_empty() {
             phrase.push(' ');
@@ -68,14 +70,16 @@ pub fn reveal_words(seed: &Seed) -> Zeroizing<String> {
     phrase
 }
 
-/// Some words, such as "add", are made of hexadecimal digits only. So several groups are digits if one of them
-/// is a number's; and one group is, unless it is shorter than any seed and could be a word.
+/// Whether to read digits rather than words. Some words, such as "add", are made of hexadecimal letters only: so
+/// several groups are digits if there is a numeral among them, and one group is too if it is longer than any word.
 fn looks_like_digits(text: &str, count: usize) -> bool {
-    if count == 1 {
-        return text.trim().len() > 8 || text.contains(|character: char| character.is_ascii_digit());
-    }
+    let numeral = text.contains(|character: char| character.is_ascii_digit());
     let all_digits = text.chars().all(|character| character.is_ascii_hexdigit() || character.is_whitespace());
-    all_digits && text.contains(|character: char| character.is_ascii_digit())
+    if count == 1 {
+        numeral || (all_digits && text.trim().len() > WORD_LETTERS_MAX)
+    } else {
+        all_digits && numeral
+    }
 }
 
 fn parse_words(text: &str, count: usize) -> Result<Seed, PhraseError> {

@@ -42,6 +42,8 @@ pub enum Code {
     RoomDeleted,
     /// The room was not used for its time to live.
     RoomExpired,
+    /// The account was deleted: only listeners at the host hear this.
+    AccountDeleted,
     /// The peer did not read fast enough.
     SlowReader,
     /// The peer did not answer pings.
@@ -69,6 +71,7 @@ impl Code {
             Self::Replaced => "replaced",
             Self::RoomDeleted => "room_deleted",
             Self::RoomExpired => "room_expired",
+            Self::AccountDeleted => "account_deleted",
             Self::SlowReader => "slow_reader",
             Self::SilentPeer => "silent_peer",
         }
@@ -76,7 +79,7 @@ impl Code {
 }
 
 impl Code {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::BadMessage,
         Self::BadParameter,
         Self::UnknownRoom,
@@ -94,6 +97,7 @@ impl Code {
         Self::Replaced,
         Self::RoomDeleted,
         Self::RoomExpired,
+        Self::AccountDeleted,
         Self::SlowReader,
         Self::SilentPeer,
     ];

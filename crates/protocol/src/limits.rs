@@ -129,6 +129,28 @@ limits! {
     closed_room_kept_ms = 180 * 24 * 60 * 60 * 1_000;
     /// Most milliseconds that a shutdown waits for its peers.
     shutdown_ms_max = 10_000;
+    /// Most bytes of bags that the host keeps for an account; told in its answers when set; 0: unlimited.
+    account_bytes_max = 0;
+    /// Most accounts at the host; 0: unlimited.
+    accounts_max = 1_000_000;
+    /// Most accounts registered a second, averaged over two seconds; 0: unlimited.
+    accounts_created_per_second_max = 1_000;
+    /// Most requests of one account to the host a second, averaged over two seconds; 0: unlimited.
+    account_requests_per_second_max = 10_000;
+    /// Most sockets that hear one account's notices.
+    account_listeners_max = 64;
+    /// Epochs that an account's lineage remembers.
+    account_epochs_max = 64;
+    /// Most notices that wait for one listener. A listener further behind is disconnected.
+    notice_queue_max = 1_024;
+    /// Most bytes of one push to the host: as many as the reference host's platform takes.
+    host_request_bytes_max = 128 * 1024 * 1024;
+    /// Most bytes of a request to the host that brings no bags: numbers need more memory than they have bytes.
+    host_list_bytes_max = 8 * 1024 * 1024;
+    /// Most bytes of all requests to the host that are being read or wait for the disk. Then no more are read.
+    host_requests_bytes_inflight_max = 256 * 1024 * 1024;
+    /// Most items in one page of heads.
+    peek_page_items_max = 10_000;
 }
 
 #[cfg(test)]

@@ -12,11 +12,13 @@ use axum::routing::{delete, get};
 use axum::{Json, Router};
 use futures_util::stream;
 use seabag_protocol::error::{Code, Refusal};
+use seabag_protocol::host::status::Status;
 use seabag_protocol::room::name::RoomHash;
-use seabag_store::{LocalStore, RoomSummary};
+use seabag_store::{AccountSummary, LocalStore, RoomSummary};
 use tokio::sync::mpsc;
 
 use crate::app::App;
+use crate::host::{Fingerprint, Host};
 use crate::http::bearer;
 use crate::mail::Removal;
 use crate::settings::Secret;
@@ -30,18 +32,21 @@ const BACKUP_CHUNKS_MAX: usize = 8;
 #[derive(Clone)]
 struct Admin {
     app: App,
+    host: Host,
     store: Arc<LocalStore>,
     token: Option<Arc<Secret>>,
 }
 
 /// The routes of the admin address.
-pub(crate) fn routes(app: App, store: Arc<LocalStore>, token: Option<Secret>) -> Router {
-    let admin = Admin { app, store, token: token.map(Arc::new) };
+pub(crate) fn routes(app: App, host: Host, store: Arc<LocalStore>, token: Option<Secret>) -> Router {
+    let admin = Admin { app, host, store, token: token.map(Arc::new) };
     Router::new()
         .route("/metrics", get(metrics))
         .route("/stats", get(statistics))
         .route("/rooms", get(list_rooms))
         .route("/rooms/{hash}", delete(delete_room).get(get_room))
+        .route("/accounts", get(list_accounts))
+        .route("/accounts/{fingerprint}", delete(delete_account))
         .route("/backup", get(backup))
         .layer(middleware::from_fn_with_state(admin.clone(), check_token))
         .with_state(admin)
@@ -68,6 +73,10 @@ async fn statistics(State(admin): State<Admin>) -> Response {
     let metrics = &admin.app.metrics;
     Json(serde_json::json!({
         "rooms": figures.rooms,
+        "accounts": figures.accounts,
+        "accounts_loaded": metrics.host_accounts_loaded.get(),
+        "listeners": metrics.host_listeners.get(),
+        "bags_stored": metrics.host_bags_stored.get(),
         "rooms_loaded": metrics.rooms_loaded.get(),
         "rooms_created": metrics.rooms_created.get(),
         "connections": metrics.connections.get(),
@@ -145,6 +154,57 @@ async fn delete_room(State(admin): State<Admin>, Path(hash): Path<String>) -> Re
         Ok(true) => StatusCode::NO_CONTENT.into_response(),
         Ok(false) => respond(&Refusal::unknown_room()),
         Err(refusal) => respond(&refusal),
+    }
+}
+
+/// A page of accounts in order of their fingerprints: `?after=&limit=`.
+async fn list_accounts(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Response {
+    let mut after = None;
+    let mut limit = ROOMS_PAGE_MAX;
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        match &*name {
+            "after" => after = Fingerprint::parse(&value),
+            "limit" => limit = value.parse().unwrap_or(ROOMS_PAGE_MAX).clamp(1, ROOMS_PAGE_MAX),
+            _ => {}
+        }
+    }
+    match admin.app.store.accounts(after.map(Fingerprint::last_key), limit).await {
+        Ok(accounts) => {
+            let full = accounts.len() == limit;
+            let next = accounts.last().filter(|_| full).map(|account| Fingerprint::of(&account.key).to_hex());
+            let accounts: Vec<_> = accounts.iter().map(account_summary).collect();
+            Json(serde_json::json!({ "accounts": accounts, "next": next })).into_response()
+        }
+        Err(error) => respond(&store_refusal(&error)),
+    }
+}
+
+fn account_summary(account: &AccountSummary) -> serde_json::Value {
+    serde_json::json!({
+        "fingerprint": Fingerprint::of(&account.key).to_hex(),
+        "registered_ms": account.record.registered_ms,
+        "changed_ms": account.record.changed_ms,
+        "last": account.record.last.0,
+        "bags": account.record.bags,
+        "bytes": account.record.bytes,
+    })
+}
+
+/// Deletes any account. Its listeners are told.
+async fn delete_account(State(admin): State<Admin>, Path(fingerprint): Path<String>) -> Response {
+    let unknown = || respond(&Refusal::new(Code::AccountDeleted, "there is no account of this fingerprint"));
+    let Some(fingerprint) = Fingerprint::parse(&fingerprint) else { return unknown() };
+    // Two of one fingerprint cannot be told apart, so that neither is deleted by mistake.
+    let found = admin.app.store.accounts(fingerprint.before(), 2).await;
+    let mut found = match found {
+        Ok(found) => found.into_iter().filter(|account| Fingerprint::of(&account.key) == fingerprint),
+        Err(error) => return respond(&store_refusal(&error)),
+    };
+    let (Some(account), None) = (found.next(), found.next()) else { return unknown() };
+    match admin.host.remove(&account.key).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(Status::UserNotRegistered) => unknown(),
+        Err(_) => respond(&unavailable("the account could not be deleted")),
     }
 }
 

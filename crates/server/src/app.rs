@@ -9,8 +9,9 @@ use seabag_protocol::rate::Rate;
 use seabag_protocol::room::machine::Room;
 use seabag_protocol::room::name::{Epoch, RoomAddress, RoomId};
 use seabag_store::Store;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
+use crate::budget::Budget;
 use crate::clock::now_ms;
 use crate::metrics::Metrics;
 use crate::read::Reader;
@@ -19,9 +20,6 @@ use crate::room_task::Surroundings;
 use crate::settings::Secret;
 use crate::status::store_refusal;
 use crate::urls::Urls;
-
-/// Commands are charged against the server's bytes in units of this many, for a semaphore counts to 32 bits.
-const HOLD_UNIT_BYTES: usize = 64;
 
 /// The server, as its routes know it. Cheap to clone.
 #[derive(Clone)]
@@ -34,7 +32,7 @@ pub(crate) struct App {
     pub(crate) urls: Arc<Urls>,
     pub(crate) creation_token: Option<Arc<Secret>>,
     /// Bytes of commands that may still wait, in the whole server.
-    inflight: Arc<Semaphore>,
+    inflight: Budget,
     creations: Arc<Mutex<Rate>>,
 }
 
@@ -46,17 +44,16 @@ impl App {
         creation_token: Option<Secret>,
     ) -> Self {
         let Surroundings { store, reader, metrics, limits } = surroundings;
-        let units = usize::try_from(limits.inflight_bytes_max).unwrap_or(usize::MAX) / HOLD_UNIT_BYTES;
         Self {
             store,
             registry,
             reader,
             metrics,
             creations: Arc::new(Mutex::new(Rate::new(limits.rooms_created_per_second_max, now_ms()))),
+            inflight: Budget::new(limits.inflight_bytes_max),
             limits,
             urls: Arc::new(urls),
             creation_token: creation_token.map(Arc::new),
-            inflight: Arc::new(Semaphore::new(units.clamp(1, Semaphore::MAX_PERMITS))),
         }
     }
 
@@ -67,9 +64,7 @@ impl App {
 
     /// Waits until a command of this size may wait. `None`: the server stops.
     pub(crate) async fn hold(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        let most = usize::try_from(self.limits.inflight_bytes_max).unwrap_or(usize::MAX) / HOLD_UNIT_BYTES;
-        let units = (bytes / HOLD_UNIT_BYTES + 1).min(most.max(1));
-        Arc::clone(&self.inflight).acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX)).await.ok()
+        self.inflight.take(bytes).await
     }
 
     /// Creates a room if there is none of this id: its first epoch if it did. Durable when it resolves.

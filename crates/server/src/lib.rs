@@ -10,13 +10,16 @@ mod server;
 mod settings;
 
 mod app;
+mod budget;
 mod listen;
 mod patience;
 mod tls;
 mod urls;
 
 mod admin;
+mod host;
 mod http;
+mod peer;
 mod stream;
 mod websocket;
 
@@ -35,5 +38,5 @@ mod chance;
 mod clock;
 
 pub use server::{Server, StartError, StopError};
-pub use settings::{Durability, Secret, Settings, Storage, TlsFiles};
+pub use settings::{Durability, Registration, Secret, Settings, Storage, TlsFiles};
 pub use status::close_code;

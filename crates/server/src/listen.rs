@@ -64,6 +64,11 @@ impl Place {
     }
 }
 
+/// The place of the connection that a request came on, for whoever goes on using it.
+pub(crate) fn place_of(extensions: &hyper::http::Extensions) -> Option<Arc<Place>> {
+    extensions.get::<Arc<Place>>().cloned()
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
         self.connections.dec();

@@ -7,6 +7,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 use seabag_protocol::error::Code;
+use seabag_protocol::host::status::Status;
 use seabag_store::{Statistics, Store};
 use std::sync::Arc;
 
@@ -27,6 +28,20 @@ pub(crate) struct Metrics {
     pub(crate) broadcasts: Counter,
     /// Messages sent to readers.
     pub(crate) sent: Counter,
+    /// Requests to the host, by call and status.
+    pub(crate) host_requests: Family<[(&'static str, String); 2], Counter>,
+    /// Bags stored by the host.
+    pub(crate) host_bags_stored: Counter,
+    /// Bags let go of by the host.
+    pub(crate) host_bags_pruned: Counter,
+    /// Accounts registered since start.
+    pub(crate) host_accounts_created: Counter,
+    /// Accounts in memory, since they are written to.
+    pub(crate) host_accounts_loaded: Gauge,
+    /// Sockets that hear notices now.
+    pub(crate) host_listeners: Gauge,
+    /// Notices sent to listeners.
+    pub(crate) host_notices: Counter,
     /// Refusals, by code.
     pub(crate) refusals: Family<[(&'static str, &'static str); 1], Counter>,
     /// Connections ended by the server, by code.
@@ -40,6 +55,12 @@ impl Metrics {
 
     pub(crate) fn ended(&self, code: Code) {
         self.ended.get_or_create(&[("code", code.as_str())]).inc();
+    }
+
+    /// A request to the host was answered.
+    pub(crate) fn host_request(&self, call: &'static str, status: Status) {
+        let labels = [("call", call.to_owned()), ("status", status.code().to_string())];
+        self.host_requests.get_or_create(&labels).inc();
     }
 
     /// Everything as text, the store's figures included.
@@ -60,6 +81,17 @@ impl Metrics {
             self.broadcasts.clone(),
         );
         registry.register("messages_sent", "Messages sent to readers", self.sent.clone());
+        registry.register(
+            "host_requests",
+            "Requests to the host, by call and status byte",
+            self.host_requests.clone(),
+        );
+        registry.register("host_bags_stored", "Bags stored by the host", self.host_bags_stored.clone());
+        registry.register("host_bags_pruned", "Bags let go of by the host", self.host_bags_pruned.clone());
+        registry.register("host_accounts_created", "Accounts registered", self.host_accounts_created.clone());
+        registry.register("host_accounts_loaded", "Accounts in memory", self.host_accounts_loaded.clone());
+        registry.register("host_listeners", "Sockets that hear notices", self.host_listeners.clone());
+        registry.register("host_notices_sent", "Notices sent to listeners", self.host_notices.clone());
         registry.register("refusals", "Refusals by code", self.refusals.clone());
         registry.register(
             "connections_ended",
@@ -82,6 +114,7 @@ impl Collector for StoreFigures {
         let figures = &self.0;
         let gauges = [
             ("store_rooms", "Rooms in the store", figures.rooms),
+            ("store_accounts", "Accounts in the store", figures.accounts),
             ("store_disk_bytes", "Bytes on disk", figures.disk_bytes),
             ("store_queued_commits", "Commits that wait for the disk", figures.queued),
         ];

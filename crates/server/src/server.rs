@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::app::App;
+use crate::host::{Host, divide};
 use crate::listen::{Serving, serve};
 use crate::metrics::Metrics;
 use crate::read::Reader;
@@ -63,6 +64,7 @@ pub enum StopError {
 /// A server that listens. It serves while [`Server::run`] runs.
 pub struct Server {
     app: App,
+    host: Host,
     store: Arc<LocalStore>,
     listener: TcpListener,
     address: SocketAddr,
@@ -92,6 +94,8 @@ impl Server {
         let registry =
             Registry::new(surroundings.clone()).map_err(|refusal| StartError::Other(refusal.message))?;
         let urls = Urls::new(settings.public_url.as_deref(), tls.is_some(), address.to_string());
+        let host = Host::new(surroundings.clone(), Arc::new(urls.clone()), settings.registration)
+            .map_err(|refusal| StartError::Other(refusal.message))?;
         let app = App::new(registry, surroundings, urls, settings.creation_token);
         let admin = match settings.admin_listen {
             Some(wanted) => {
@@ -99,7 +103,7 @@ impl Server {
                 Some((
                     listener,
                     address,
-                    admin::routes(app.clone(), Arc::clone(&store), settings.admin_token),
+                    admin::routes(app.clone(), host.clone(), Arc::clone(&store), settings.admin_token),
                 ))
             }
             None => None,
@@ -107,7 +111,7 @@ impl Server {
         let places =
             usize::try_from(limits.connections_max.max(1)).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let serving = Serving {
-            router: routes(app.clone()),
+            router: routes(app.clone(), host.clone()),
             tls,
             patience: Duration::from_millis(limits.request_ms_max.max(1)),
             stall: Duration::from_millis(limits.write_stall_ms.max(1)),
@@ -117,7 +121,7 @@ impl Server {
         };
         let lifetime =
             Lifetime { open_ms: settings.room_ttl_ms, closed_ms: Some(limits.closed_room_kept_ms) };
-        Ok(Self { app, store, listener, address, admin, serving, lifetime })
+        Ok(Self { app, host, store, listener, address, admin, serving, lifetime })
     }
 
     /// Where clients connect.
@@ -133,7 +137,7 @@ impl Server {
     /// Serves until `shutdown` resolves, then tells every reader when to come back, finishes commits and stops.
     /// Ends by itself when storage fails.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), StopError> {
-        let Self { app, store, listener, admin, serving, lifetime, .. } = self;
+        let Self { app, host, store, listener, admin, serving, lifetime, .. } = self;
         let (stop, stopping) = watch::channel(false);
         let janitor = tokio::spawn(janitor::sweep(app.clone(), lifetime));
         let admin = admin.map(|(listener, _, router)| {
@@ -164,8 +168,10 @@ impl Server {
             }
         };
         let _ = stop.send(true);
-        if timeout(patience, app.registry.stop(reason)).await.is_err() {
-            tracing::warn!("some rooms did not stop in time");
+        let stopped =
+            async { tokio::join!(app.registry.stop(reason.clone()), host.accounts.stop(reason.clone())) };
+        if timeout(patience, stopped).await.is_err() {
+            tracing::warn!("some rooms or accounts did not stop in time");
         }
         let _ = timeout(patience, public).await;
         if let Some(admin) = admin {
@@ -210,7 +216,7 @@ fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     listen().map_err(|error: io::Error| StartError::Listen(address, error))
 }
 
-fn routes(app: App) -> Router {
+fn routes(app: App, host: Host) -> Router {
     let body_max = app.limits.message_bytes_max.max(app.limits.list_bytes_max);
     let cors = CorsLayer::new()
         .allow_origin(Any)
@@ -237,6 +243,7 @@ fn routes(app: App) -> Router {
         .layer(DefaultBodyLimit::max(usize::try_from(body_max).unwrap_or(usize::MAX)))
         .layer(middleware::from_fn_with_state(app.clone(), limit_body_time))
         .layer(cors)
+        .layer(middleware::from_fn_with_state(host, divide))
         .with_state(app)
 }
 
@@ -261,7 +268,7 @@ async fn limit_body_time(State(app): State<App>, request: Request, next: Next) -
 
 /// For whoever opens the address in a browser.
 async fn greet() -> &'static str {
-    "This is Seabag, a server for rooms. POST /new makes one.\n"
+    "This is Seabag, a server for rooms and a host of sealed bags. POST /new makes a room.\n"
 }
 
 /// The process lives.

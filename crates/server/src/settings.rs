@@ -21,12 +21,25 @@ pub struct Settings {
     pub tls: Option<TlsFiles>,
     /// Who creates rooms must present this; `None`: anyone may.
     pub creation_token: Option<Secret>,
+    /// Who may register an account at the host.
+    pub registration: Registration,
     /// Who uses the admin address must present this; `None`: anyone who reaches it may.
     pub admin_token: Option<Secret>,
     /// Milliseconds after its last use that a room is deleted; `None`: never.
     pub room_ttl_ms: Option<u64>,
     /// Every bound.
     pub limits: Limits,
+}
+
+/// Who may register an account. Accounts that exist may always say so again.
+#[derive(Clone, Debug)]
+pub enum Registration {
+    /// Anyone.
+    Open,
+    /// Who presents this as `Authorization: Bearer`.
+    Token(Secret),
+    /// Nobody.
+    Closed,
 }
 
 /// Where rooms are kept.

@@ -4,14 +4,19 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use seabag_protocol::error::{Code, Refusal};
+use seabag_protocol::host::status::Status;
 use seabag_store::StoreError;
+
+use crate::host::Why;
 
 /// The HTTP status of a code.
 pub(crate) fn http_status(code: Code) -> StatusCode {
     match code {
         Code::BadMessage => StatusCode::UNPROCESSABLE_ENTITY,
         Code::BadParameter => StatusCode::BAD_REQUEST,
-        Code::UnknownRoom | Code::RoomDeleted | Code::RoomExpired => StatusCode::NOT_FOUND,
+        Code::UnknownRoom | Code::RoomDeleted | Code::RoomExpired | Code::AccountDeleted => {
+            StatusCode::NOT_FOUND
+        }
         Code::TokenRequired => StatusCode::UNAUTHORIZED,
         Code::ReadOnly => StatusCode::FORBIDDEN,
         Code::Closed | Code::CompactAhead | Code::Replaced => StatusCode::CONFLICT,
@@ -34,7 +39,7 @@ pub fn close_code(code: Code) -> u16 {
         Code::Unavailable => 4102,
         Code::SilentPeer => 4104,
         Code::Replaced => 4501,
-        Code::RoomDeleted | Code::UnknownRoom => 4502,
+        Code::RoomDeleted | Code::UnknownRoom | Code::AccountDeleted => 4502,
         Code::RoomExpired => 4503,
         Code::TokenRequired | Code::ReadOnly => 4504,
         Code::BadMessage
@@ -45,6 +50,26 @@ pub fn close_code(code: Code) -> u16 {
         | Code::RoomFull
         | Code::TooManyClients => 4500,
     }
+}
+
+/// The HTTP status around an answer of the host: what the status byte says, it says alone.
+pub(crate) fn host_http_status(why: Why) -> StatusCode {
+    match why {
+        Why::Status => StatusCode::OK,
+        Why::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Why::RateLimited(_) => StatusCode::TOO_MANY_REQUESTS,
+        Why::TooSlow => StatusCode::REQUEST_TIMEOUT,
+    }
+}
+
+/// What a listener is told that may not listen, as text.
+pub(crate) fn listening_refused(status: Status) -> Response {
+    let code = match status {
+        Status::InternalError | Status::StorageError => StatusCode::SERVICE_UNAVAILABLE,
+        Status::HostError => StatusCode::TOO_MANY_REQUESTS,
+        _ => StatusCode::UNAUTHORIZED,
+    };
+    (code, format!("{status}\n")).into_response()
 }
 
 /// A refusal as an HTTP answer: `{"code","message",…}` with the code's status.

@@ -39,6 +39,22 @@ impl Urls {
     }
 }
 
+impl Urls {
+    /// Whether an origin that a client names is this server: the public URL, or, where none is set, any with the host
+    /// and port that this request came to.
+    pub(crate) fn is_origin(&self, headers: &HeaderMap, named: &str) -> bool {
+        if let Some(url) = &self.public_url {
+            return url == named;
+        }
+        let origin = self.origin(headers);
+        let host = |origin: &str| {
+            let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            host.map(str::to_ascii_lowercase)
+        };
+        host(named).is_some_and(|named| host(&origin) == Some(named))
+    }
+}
+
 /// The WebSocket form of an origin.
 pub(crate) fn socket_origin(origin: &str) -> String {
     match origin.strip_prefix("https://") {

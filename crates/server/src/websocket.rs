@@ -4,10 +4,9 @@
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
@@ -25,27 +24,22 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::app::App;
 use crate::clock::now_ms;
-use crate::feed::{Feed, FeedShared, Outgoing, slow_reader};
+use crate::feed::{Feed, FeedShared, Outgoing};
 use crate::listen::Place;
 use crate::mail::{Held, Mail, RoomHandle};
+use crate::peer::{
+    self, CLOSE_PATIENCE, Ended, Pulse, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES, close_frame, drain,
+    frame_bytes,
+};
 use crate::ring::{Event, text};
-use crate::status::{close_code, respond};
+use crate::status::respond;
 
-/// Bytes that are read from a socket at a time: small, for there are thousands of idle ones (docs/benchmarks.md).
-const READ_BUFFER_BYTES: usize = 4 * 1024;
-/// Bytes that are gathered before a write when much waits.
-const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 /// A message this many times over the limit is still read, so that its sender can be told properly.
 const OVERSIZE_READ_FACTOR: u64 = 4;
 /// Frames that are read ahead while a command waits for its place, so that pings behind it are answered.
 const HELD_FRAMES_MAX: usize = 64;
 /// Bytes of such frames.
 const HELD_BYTES_MAX: usize = 64 * 1024;
-/// Bytes that a peer must take within `write_stall_ms`: more at once have as much more time. One that takes nothing
-/// at all is cut by its socket.
-const STALL_BYTES: u32 = 512 * 1024;
-/// How long a peer has to take what is left and the close frame.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(5);
 /// What a command counts in addition that is answered by a page: the page is made at the command's place and
 /// may then wait for the peer, while what asked for it is tiny.
 const PAGE_WEIGHT: u32 = 256 * 1024;
@@ -131,11 +125,7 @@ struct Connection {
     encoding: Encoding,
     /// Bytes of commands that may still wait.
     inflight: Arc<Semaphore>,
-    /// When the peer last gave a sign of life, milliseconds since `started`.
-    heard_ms: AtomicU64,
-    /// Its socket is not read just now, so that it cannot give one.
-    deaf: AtomicBool,
-    started: Instant,
+    pulse: Pulse,
     /// The reader has ended: the writer sends what is due and closes.
     reader_done: Notify,
 }
@@ -158,9 +148,7 @@ async fn converse(
         room: feed.room(),
         encoding,
         inflight: Arc::new(Semaphore::new(inflight)),
-        heard_ms: AtomicU64::new(0),
-        deaf: AtomicBool::new(false),
-        started: Instant::now(),
+        pulse: Pulse::new(&app.limits),
         reader_done: Notify::new(),
         app,
     };
@@ -215,17 +203,6 @@ async fn converse(
 }
 
 impl Connection {
-    fn hear(&self) {
-        let passed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.heard_ms.store(passed, Ordering::Relaxed);
-    }
-
-    fn is_silent(&self) -> bool {
-        let heard = Duration::from_millis(self.heard_ms.load(Ordering::Relaxed));
-        let silent = self.started.elapsed().saturating_sub(heard);
-        silent > Duration::from_millis(self.app.limits.silent_peer_ms) && !self.deaf.load(Ordering::Relaxed)
-    }
-
     /// Ends the connection behind the answers that are still due.
     async fn hang(&self, refusal: Refusal) {
         let mail = Mail::Hang { feed: Arc::clone(&self.feed), refusal };
@@ -278,14 +255,6 @@ impl Connection {
     }
 }
 
-fn frame_bytes(frame: &Message) -> usize {
-    match frame {
-        Message::Text(text) => text.len(),
-        Message::Binary(bytes) => bytes.len(),
-        _ => 0,
-    }
-}
-
 /// Reads until the peer closes or vanishes (`Continue`), or the connection ends from this side (`Break`). What
 /// was read by then is in the room's mailbox.
 async fn read_frames(
@@ -310,7 +279,7 @@ async fn read_frames(
         tokio::pin!(submit);
         loop {
             let room_ahead = held.len() < HELD_FRAMES_MAX && held_bytes < HELD_BYTES_MAX;
-            connection.deaf.store(!room_ahead, Ordering::Relaxed);
+            connection.pulse.set_deaf(!room_ahead);
             tokio::select! {
                 biased;
                 submitted = &mut submit => {
@@ -318,8 +287,8 @@ async fn read_frames(
                         return ControlFlow::Break(stream);
                     }
                     // While it waited for us, a peer cannot have been silent.
-                    connection.hear();
-                    connection.deaf.store(false, Ordering::Relaxed);
+                    connection.pulse.hear();
+                    connection.pulse.set_deaf(false);
                     break;
                 }
                 read = stream.next(), if room_ahead && over.is_none() => {
@@ -345,7 +314,7 @@ fn keep(
         Some(Err(error)) => return Some(Some(error)),
         None => return Some(None),
     };
-    connection.hear();
+    connection.pulse.hear();
     match frame {
         Message::Close(_) => return Some(None),
         Message::Text(_) | Message::Binary(_) => {
@@ -387,35 +356,14 @@ async fn discard(feed: &mut Feed) {
     }
 }
 
-async fn drain(mut stream: SplitStream<WebSocket>) {
-    let _ = timeout(CLOSE_PATIENCE, async { while let Some(Ok(_)) = stream.next().await {} }).await;
-}
-
-/// How a connection ended, for the last frames.
-enum Ended {
-    /// The peer is gone or has closed: nothing more to say.
-    ByPeer,
-    /// The reason to tell.
-    With(Refusal),
-}
-
 async fn say_why(
     sink: &mut SplitSink<WebSocket, Message>,
     refusal: Refusal,
     encoding: Encoding,
 ) -> Result<(), axum::Error> {
-    let frame = CloseFrame { code: close_code(refusal.code), reason: close_reason(&refusal).into() };
+    let last = close_frame(&refusal);
     sink.feed(encode(&ServerMessage::Error(refusal), encoding)).await?;
-    sink.send(Message::Close(Some(frame))).await
-}
-
-/// A close frame's reason has at most 123 bytes.
-fn close_reason(refusal: &Refusal) -> String {
-    let mut reason = refusal.code.to_string();
-    if let Some(retry_ms) = refusal.retry_ms {
-        reason.push_str(&format!(" retry_ms={retry_ms}"));
-    }
-    reason
+    sink.send(last).await
 }
 
 async fn write_until_end(
@@ -430,7 +378,7 @@ async fn write_until_end(
         tokio::select! {
             biased;
             waited = timeout_at(ping_at, feed.ready()) => if waited.is_err() {
-                if connection.is_silent() {
+                if connection.pulse.is_silent() {
                     return Ended::With(Refusal::new(Code::SilentPeer, "no sign of life; connect again"));
                 }
                 ping_at = Instant::now() + ping_interval;
@@ -468,31 +416,15 @@ async fn write_until_end(
     }
 }
 
-/// Writes frames and flushes once. A peer that does not take them ends here, also when the room gives up on it.
+/// Writes frames, unless the room gives up on the peer meanwhile.
 async fn write(
     connection: &Connection,
     sink: &mut SplitSink<WebSocket, Message>,
     frames: Vec<Message>,
 ) -> Option<Ended> {
-    if frames.is_empty() {
-        return None;
-    }
-    let bytes: usize = frames.iter().map(frame_bytes).sum();
-    let shares = u32::try_from(bytes).unwrap_or(u32::MAX) / STALL_BYTES + 1;
-    let patience = Duration::from_millis(connection.app.limits.write_stall_ms).saturating_mul(shares);
-    let write = async {
-        for frame in frames {
-            sink.feed(frame).await?;
-        }
-        sink.flush().await
-    };
     tokio::select! {
         biased;
-        written = timeout(patience, write) => match written {
-            Ok(Ok(())) => None,
-            Ok(Err(_)) => Some(Ended::ByPeer),
-            Err(_) => Some(Ended::With(slow_reader())),
-        },
+        ended = peer::write(sink, frames, &connection.app.limits) => ended,
         refusal = connection.feed.ended() => Some(Ended::With(refusal)),
     }
 }

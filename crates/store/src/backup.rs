@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::directory::{Contents, Directory, is_vacant};
 use crate::engine::embedded::EmbeddedEngine;
-use crate::engine::{Batch, Engine, Persist, Rows};
+use crate::engine::{Batch, Engine, Rows};
 use crate::layout::Keyspace;
 use crate::options::Options;
 use crate::watermark::Watermark;
@@ -151,7 +151,7 @@ pub fn restore(
         )));
     }
     let (directory, contents) = Directory::lock(path)?;
-    if contents == Contents::Store {
+    if contents != Contents::Nothing {
         return Err(StoreError::Io(format!("{} became a store in the meantime", path.display())));
     }
     directory.begin(true)?;
@@ -178,13 +178,12 @@ fn restore_into(
         return Err(StoreError::UnknownFormat(text));
     }
     let commit = reader.u64()?;
-    let engine = EmbeddedEngine::open(&directory.engine(), &Options::default(), true, Box::new(()))?;
+    let engine = EmbeddedEngine::open(&directory.engine(), &Options::default(), None, Box::new(()))?;
     let done = restore_rows(&mut reader, &engine, progress)?;
-    opening::check_format(&engine)?;
     if opening::newest_commit(&engine)? != commit {
         return Err(damaged("names another commit than its rows"));
     }
-    engine.persist(Persist::Disk)?;
+    opening::upgrade(&engine)?;
     Watermark::reset(&directory.watermark(), commit)?;
     Ok(done)
 }

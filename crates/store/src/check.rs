@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 
+use seabag_protocol::host::auth::PublicKey;
 use seabag_protocol::room::name::{KeyNumber, RoomHash, RoomSeq};
 use seabag_protocol::room::record::{KeyRecord, RoomRecord};
 
@@ -17,21 +18,30 @@ use crate::{LocalStore, StoreError, opening, rows};
 /// Most findings that are listed: the first ones say what is wrong.
 const FINDINGS_MAX: usize = 1_000;
 
+mod accounts;
+
 /// Something that does not agree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// In which room; `None` when in none or in the store as a whole.
     pub room: Option<RoomHash>,
+    /// In which account; `None` when in none or in the store as a whole.
+    pub account: Option<PublicKey>,
     /// What is wrong.
     pub problem: String,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.room {
-            Some(room) => write!(f, "room {}: {}", room.to_hex(), self.problem),
-            None => f.write_str(&self.problem),
+        if let Some(room) = self.room {
+            write!(f, "room {}: ", room.to_hex())?;
         }
+        if let Some(account) = self.account {
+            f.write_str("account ")?;
+            account.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+            f.write_str(": ")?;
+        }
+        f.write_str(&self.problem)
     }
 }
 
@@ -50,8 +60,9 @@ impl LocalStore {
 }
 
 fn check_rows(rows: &dyn Rows) -> Result<Vec<Finding>, StoreError> {
-    let mut checker = Checker { rows, room: None, findings: Vec::new() };
+    let mut checker = Checker { rows, room: None, account: None, findings: Vec::new() };
     checker.store()?;
+    checker.accounts()?;
     checker.findings.truncate(FINDINGS_MAX);
     Ok(checker.findings)
 }
@@ -59,13 +70,15 @@ fn check_rows(rows: &dyn Rows) -> Result<Vec<Finding>, StoreError> {
 struct Checker<'a> {
     rows: &'a dyn Rows,
     room: Option<RoomHash>,
+    account: Option<PublicKey>,
     findings: Vec<Finding>,
 }
 
 impl Checker<'_> {
     fn expect(&mut self, holds: bool, problem: impl FnOnce() -> String) {
         if !holds && self.findings.len() < FINDINGS_MAX {
-            self.findings.push(Finding { room: self.room, problem: problem() });
+            let (room, account) = (self.room, self.account);
+            self.findings.push(Finding { room, account, problem: problem() });
         }
     }
 
@@ -252,21 +265,29 @@ impl Checker<'_> {
             self.expect(listed, || format!("the expiry of room number {} is stale", number.0));
         }
         for keyspace in [Keyspace::Keys, Keyspace::Streams, Keyspace::Order, Keyspace::Clients] {
-            self.strays_in(keyspace, numbers)?;
+            let known = |number| numbers.contains(&RoomNumber(number));
+            self.strays_in(keyspace, Keyspace::Garbage, "room", known)?;
         }
         Ok(())
     }
 
-    fn strays_in(&mut self, keyspace: Keyspace, numbers: &BTreeSet<RoomNumber>) -> Result<(), StoreError> {
+    /// Rows that begin with a number that is not known must belong to something whose whole is garbage.
+    fn strays_in(
+        &mut self,
+        keyspace: Keyspace,
+        garbage: Keyspace,
+        of: &str,
+        known: impl Fn(u64) -> bool,
+    ) -> Result<(), StoreError> {
         let mut start = Vec::new();
         while let Some(row) = self.rows.scan(keyspace, &start, None).next() {
             let (key, _) = row?;
-            let prefix = key.get(..8).unwrap_or_default();
-            let room = layout::parse_number_key(prefix);
-            if !room.is_some_and(|room| numbers.contains(&room)) {
-                let removed = self.rows.get(Keyspace::Garbage, prefix)?.is_some();
+            let prefix = key.get(..8).unwrap_or(&key);
+            let number = layout::read_u64(prefix);
+            if !number.is_some_and(&known) {
+                let removed = self.rows.get(garbage, prefix)?.is_some();
                 let name = keyspace.name();
-                self.expect(removed, || format!("{name} holds rows of a room that is not there: {room:?}"));
+                self.expect(removed, || format!("{name} holds rows of a {of} that is not there: {number:?}"));
             }
             let Some(next) = prefix_end(prefix) else { break };
             start = next;

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use crate::StoreError;
-use crate::layout::FORMAT_VERSION;
+use crate::layout::{FIRST_VERSION, FORMAT_VERSION};
 
 const FORMAT: &str = "format";
 const LOCK: &str = "lock";
@@ -22,8 +22,8 @@ const RESTORING: &str = "restoring";
 pub(crate) enum Contents {
     /// Nothing, or a store whose making was interrupted before anything could be stored in it.
     Nothing,
-    /// A store.
-    Store,
+    /// A store of this format version, which this program reads.
+    Store(u32),
 }
 
 /// A directory that this process has locked, until it is dropped.
@@ -68,13 +68,15 @@ impl Directory {
             [version, state] => (*version, Some(*state)),
             _ => return Err(unknown("this is not a store's format file".into())),
         };
-        if version.parse() != Ok(FORMAT_VERSION) {
+        let read = version.parse().ok().filter(|read| (FIRST_VERSION..=FORMAT_VERSION).contains(read));
+        let Some(read) = read else {
             return Err(unknown(format!(
-                "the store has version {version}, this program reads version {FORMAT_VERSION}"
+                "the store has version {version}, this program reads versions {FIRST_VERSION} to \
+                 {FORMAT_VERSION}"
             )));
-        }
+        };
         match state {
-            None => Ok(Contents::Store),
+            None => Ok(Contents::Store(read)),
             Some(CREATING) => Ok(Contents::Nothing),
             Some(RESTORING) => Err(unknown("a restore into this directory did not finish".into())),
             Some(other) => Err(unknown(format!("the store is marked as {other:?}"))),
@@ -99,7 +101,7 @@ impl Directory {
         remove(&self.watermark(), |path| fs::remove_file(path))
     }
 
-    /// Marks the store as whole.
+    /// Marks the store as whole, and of this program's version.
     pub(crate) fn finish(&self) -> Result<(), StoreError> {
         self.write_format(&format!("{TITLE} {FORMAT_VERSION}\n"))
     }
@@ -209,9 +211,12 @@ mod tests {
     #[test]
     fn another_version_is_refused_by_name() {
         let directory = tempfile::tempdir().unwrap();
-        for (text, expected) in
-            [("seabag store 2\n", "version 2"), ("seabag store 1", "not a store"), ("", "not a")]
-        {
+        for (text, expected) in [
+            ("seabag store 3\n", "version 3"),
+            ("seabag store 0\n", "version 0"),
+            ("seabag store 1", "not a store"),
+            ("", "not a"),
+        ] {
             fs::write(directory.path().join(FORMAT), text).unwrap();
             let refusal = refusal(directory.path());
             assert!(matches!(refusal, StoreError::UnknownFormat(_)));
@@ -236,7 +241,9 @@ mod tests {
         held.begin(false).unwrap();
         assert_eq!(held.contents().unwrap(), Contents::Nothing);
         held.finish().unwrap();
-        assert_eq!(held.contents().unwrap(), Contents::Store);
+        assert_eq!(held.contents().unwrap(), Contents::Store(FORMAT_VERSION));
+        fs::write(directory.path().join(FORMAT), "seabag store 1\n").unwrap();
+        assert_eq!(held.contents().unwrap(), Contents::Store(1));
         held.begin(true).unwrap();
         assert!(held.contents().unwrap_err().to_string().contains("did not finish"));
     }

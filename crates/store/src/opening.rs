@@ -1,13 +1,14 @@
 //! Opening and making a store's directory. Refuses, before anything is served, data that ends before what was
-//! acknowledged.
+//! acknowledged. A store of an older format is brought up to this one.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::StoreError;
 use crate::directory::{Contents, Directory};
 use crate::engine::embedded::EmbeddedEngine;
 use crate::engine::{Batch, Engine, Persist, Rows};
-use crate::layout::{self, FORMAT_VERSION, Keyspace};
+use crate::layout::{self, FIRST_VERSION, FORMAT_VERSION, Keyspace};
 use crate::options::Options;
 use crate::tables::Depth;
 use crate::watermark::Watermark;
@@ -21,7 +22,7 @@ pub(crate) fn open(
 ) -> Result<(EmbeddedEngine, Watermark), StoreError> {
     let (directory, contents) = Directory::lock(path)?;
     match contents {
-        Contents::Store => open_existing(directory, options, depth),
+        Contents::Store(version) => open_existing(directory, version, options, depth),
         Contents::Nothing => create(directory, options),
     }
 }
@@ -30,8 +31,8 @@ fn create(directory: Directory, options: &Options) -> Result<(EmbeddedEngine, Wa
     directory.begin(false)?;
     let watermark = Watermark::reset(&directory.watermark(), 0)?;
     let path = directory.engine();
-    let directory = std::sync::Arc::new(directory);
-    let engine = EmbeddedEngine::open(&path, options, true, Box::new(directory.clone()))?;
+    let directory = Arc::new(directory);
+    let engine = EmbeddedEngine::open(&path, options, None, Box::new(directory.clone()))?;
     engine.write(first_batch())?;
     engine.persist(Persist::Disk)?;
     directory.finish()?;
@@ -46,8 +47,18 @@ pub(crate) fn first_batch() -> Batch {
     batch
 }
 
+/// Brings rows up to this program's format. What version 2 added to version 1 are keyspaces, which are empty, so
+/// the version is all that changes. Safe to be interrupted, and to be done again.
+pub(crate) fn upgrade(engine: &dyn Engine) -> Result<(), StoreError> {
+    if format_version(engine)? < FORMAT_VERSION {
+        engine.write(first_batch())?;
+    }
+    engine.persist(Persist::Disk)
+}
+
 fn open_existing(
     directory: Directory,
+    version: u32,
     options: &Options,
     depth: Depth,
 ) -> Result<(EmbeddedEngine, Watermark), StoreError> {
@@ -62,21 +73,36 @@ fn open_existing(
         found => found,
     };
     let expected = watermark.as_ref().map(|(_, expected)| *expected).filter(|_| !options.accept_loss);
-    tables::inspect(&engine_path, depth)?;
+    // The engine numbers keyspaces as they are made, from 1. An upgrade makes more, and may be interrupted.
+    let of_version = Keyspace::ALL.into_iter().filter(|keyspace| keyspace.since() <= version).count();
+    let finished = Some(of_version).filter(|_| version < FORMAT_VERSION);
+    tables::inspect(&engine_path, depth, finished)?;
     journal::inspect(&engine_path, expected)?;
-    let engine = EmbeddedEngine::open(&engine_path, options, false, Box::new(directory))?;
-    check_format(&engine)?;
+    let directory = Arc::new(directory);
+    let engine = EmbeddedEngine::open(&engine_path, options, Some(version), Box::new(directory.clone()))?;
+    // The directory is marked last, so its rows may be ahead of it, never behind.
+    let rows_version = format_version(&engine)?;
+    if rows_version < version {
+        let text = format!("the store has version {version}, its rows have version {rows_version}");
+        return Err(StoreError::UnknownFormat(text));
+    }
     let found = newest_commit(&engine)?;
-    match watermark {
+    let watermark = match watermark {
         Some((_, expected)) if expected > found && !options.accept_loss => {
-            Err(StoreError::Shortened { found, expected })
+            return Err(StoreError::Shortened { found, expected });
         }
-        Some((watermark, expected)) if expected <= found => Ok((engine, watermark)),
+        Some((watermark, expected)) if expected <= found => watermark,
         _ => {
             tracing::warn!(found, "opened with loss accepted");
-            Ok((engine, Watermark::reset(&watermark_path, found)?))
+            Watermark::reset(&watermark_path, found)?
         }
+    };
+    if version < FORMAT_VERSION {
+        upgrade(&engine)?;
+        directory.finish()?;
+        tracing::info!(from = version, to = FORMAT_VERSION, "brought the store up to this program's format");
     }
+    Ok((engine, watermark))
 }
 
 /// The newest commit number among the rows.
@@ -85,11 +111,12 @@ pub(crate) fn newest_commit(rows: &dyn Rows) -> Result<u64, StoreError> {
     row.map_or(Ok(0), |row| rows::decode_u64(&row, "meta"))
 }
 
-/// Refuses rows of another format.
-pub(crate) fn check_format(rows: &dyn Rows) -> Result<(), StoreError> {
-    match rows.get(Keyspace::Meta, layout::META_FORMAT)? {
-        Some(version) if *version == FORMAT_VERSION.to_be_bytes() => Ok(()),
-        Some(version) => Err(StoreError::UnknownFormat(format!("the rows have version {version:02x?}"))),
-        None => Err(StoreError::Damaged("the rows have no format version".into())),
-    }
+/// The format's version among the rows. Refuses those that this program does not read.
+pub(crate) fn format_version(rows: &dyn Rows) -> Result<u32, StoreError> {
+    let Some(row) = rows.get(Keyspace::Meta, layout::META_FORMAT)? else {
+        return Err(StoreError::Damaged("the rows have no format version".into()));
+    };
+    let version = row.as_ref().try_into().ok().map(u32::from_be_bytes);
+    let read = version.filter(|version| (FIRST_VERSION..=FORMAT_VERSION).contains(version));
+    read.ok_or_else(|| StoreError::UnknownFormat(format!("the rows have version {row:02x?}")))
 }

@@ -1,4 +1,5 @@
-//! Deletes garbage in small steps between transactions: rows behind a floor, and all rows of removed rooms.
+//! Deletes garbage in small steps between transactions: rows behind a floor, and all rows of removed rooms and
+//! accounts.
 //! It never runs ahead of its rate of rows and bytes, and never decides what is garbage: reads hid it already.
 
 use std::time::{Duration, Instant};
@@ -18,7 +19,11 @@ const STEP_ROWS_MAX: usize = 256;
 const ROW_BYTES: u64 = 64;
 
 /// The keyspaces that a removed room leaves rows in, in the order in which they are emptied.
-const ROOM_KEYSPACES: [Keyspace; 4] = [Keyspace::Keys, Keyspace::Clients, Keyspace::Order, Keyspace::Streams];
+const ROOM_KEYSPACES: &[Keyspace] = &[Keyspace::Keys, Keyspace::Clients, Keyspace::Order, Keyspace::Streams];
+/// The same of a removed account.
+const ACCOUNT_KEYSPACES: &[Keyspace] = &[Keyspace::BagIdentities, Keyspace::BagHeads, Keyspace::BagBodies];
+/// Where garbage is listed.
+const GARBAGE_KEYSPACES: [Keyspace; 2] = [Keyspace::Garbage, Keyspace::AccountGarbage];
 
 /// What one step did.
 pub(crate) enum Step {
@@ -31,7 +36,19 @@ pub(crate) enum Step {
 /// The garbage that is being deleted, and how far that has come. Lost at a restart, which begins it again.
 enum Job {
     Stream { room: RoomNumber, key: KeyNumber, up_to: RoomSeq, from: Vec<u8> },
-    Room { room: RoomNumber, stage: usize, from: Vec<u8> },
+    Whole(Whole),
+}
+
+/// All rows of something that was removed.
+struct Whole {
+    /// The keyspaces that still hold rows of it.
+    keyspaces: &'static [Keyspace],
+    /// Where it is listed.
+    garbage: Keyspace,
+    /// With what its keys begin.
+    prefix: Vec<u8>,
+    /// Where to go on in the first keyspace.
+    from: Vec<u8>,
 }
 
 /// The reaper.
@@ -41,8 +58,8 @@ pub(crate) struct Reaper {
     /// When the next step is allowed; `None` while there is no garbage.
     due: Option<Instant>,
     job: Option<Job>,
-    /// Where to look for the next garbage, so that a look never walks over what was just deleted.
-    position: Vec<u8>,
+    /// Where to look for the next garbage in each list, so that a look never walks over what was just deleted.
+    positions: [Vec<u8>; GARBAGE_KEYSPACES.len()],
     /// Whether the present walk through the garbage began at its first row.
     whole_walk: bool,
 }
@@ -55,7 +72,7 @@ impl Reaper {
             bytes_per_second: u64::from(options.reap_bytes_per_second.max(1)),
             due: Some(Instant::now()),
             job: None,
-            position: Vec::new(),
+            positions: Default::default(),
             whole_walk: true,
         }
     }
@@ -93,9 +110,7 @@ impl Reaper {
                 }
                 next.map(|from| Job::Stream { room, key, up_to, from })
             }
-            Job::Room { room, stage, from } => {
-                reap_room(rows, batch, room, stage, from, &mut reaped, &mut bytes)?
-            }
+            Job::Whole(whole) => reap_whole(rows, batch, whole, &mut reaped, &mut bytes)?.map(Job::Whole),
         };
         let bytes = bytes + reaped * ROW_BYTES;
         let by_rows = Duration::from_micros(reaped.saturating_mul(1_000_000) / self.rows_per_second);
@@ -107,25 +122,36 @@ impl Reaper {
     /// Finds garbage, from where it last found some on; at the end it begins again, once.
     fn next_job(&mut self, rows: &dyn Rows) -> Result<Option<Job>, StoreError> {
         loop {
-            if let Some(row) = rows.scan(Keyspace::Garbage, &self.position, None).next() {
-                let (key, value) = row?;
-                self.position = [key.as_ref(), &[0]].concat();
-                let misshapen = || StoreError::Damaged("a key of garbage has the wrong shape".into());
-                if let Some((room, number)) = layout::parse_stream_key(&key) {
-                    let up_to = RoomSeq(rows::decode_u64(&value, "garbage")?);
-                    let from = layout::row_key(room, number, RoomSeq(1));
-                    return Ok(Some(Job::Stream { room, key: number, up_to, from }));
+            for (keyspace, position) in GARBAGE_KEYSPACES.into_iter().zip(&mut self.positions) {
+                if let Some(row) = rows.scan(keyspace, position, None).next() {
+                    let (key, value) = row?;
+                    *position = [key.as_ref(), &[0]].concat();
+                    return job(keyspace, &key, &value).map(Some);
                 }
-                let room = layout::parse_number_key(&key).ok_or_else(misshapen)?;
-                return Ok(Some(Job::Room { room, stage: 0, from: key.to_vec() }));
             }
             if self.whole_walk {
                 return Ok(None);
             }
-            self.position.clear();
+            self.positions = Default::default();
             self.whole_walk = true;
         }
     }
+}
+
+/// What a row of a list of garbage asks for.
+fn job(garbage: Keyspace, key: &[u8], value: &[u8]) -> Result<Job, StoreError> {
+    if garbage == Keyspace::Garbage
+        && let Some((room, number)) = layout::parse_stream_key(key)
+    {
+        let up_to = RoomSeq(rows::decode_u64(value, "garbage")?);
+        let from = layout::row_key(room, number, RoomSeq(1));
+        return Ok(Job::Stream { room, key: number, up_to, from });
+    }
+    if layout::read_u64(key).is_none() {
+        return Err(StoreError::Damaged(format!("a key of {} has the wrong shape", garbage.name())));
+    }
+    let keyspaces = if garbage == Keyspace::Garbage { ROOM_KEYSPACES } else { ACCOUNT_KEYSPACES };
+    Ok(Job::Whole(Whole { keyspaces, garbage, prefix: key.to_vec(), from: key.to_vec() }))
 }
 
 /// Deletes some rows of a stream up to a number, with their rows of the order. Returns where to go on.
@@ -168,34 +194,31 @@ fn finish_stream(
     Ok(())
 }
 
-/// Deletes some rows of a removed room, one keyspace after the other, the marker last.
-fn reap_room(
+/// Deletes some rows of what was removed, one keyspace after the other, the marker last. Returns what is left.
+fn reap_whole(
     rows: &dyn Rows,
     batch: &mut Batch,
-    room: RoomNumber,
-    mut stage: usize,
-    mut from: Vec<u8>,
+    mut whole: Whole,
     reaped: &mut u64,
     bytes: &mut u64,
-) -> Result<Option<Job>, StoreError> {
-    let prefix = layout::number_key(room);
-    let end = prefix_end(&prefix);
-    while let Some(keyspace) = ROOM_KEYSPACES.get(stage) {
-        for row in rows.scan(*keyspace, &from, end.as_deref()) {
+) -> Result<Option<Whole>, StoreError> {
+    let end = prefix_end(&whole.prefix);
+    while let Some((keyspace, later)) = whole.keyspaces.split_first() {
+        for row in rows.scan(*keyspace, &whole.from, end.as_deref()) {
             let (row, value) = row?;
             if *reaped >= STEP_ROWS_MAX as u64 {
-                return Ok(Some(Job::Room { room, stage, from: row.to_vec() }));
+                return Ok(Some(Whole { from: row.to_vec(), ..whole }));
             }
             batch.delete(*keyspace, row.to_vec());
             *reaped += 1;
             *bytes += value.len() as u64;
         }
-        stage += 1;
-        from.clone_from(&prefix);
+        whole.keyspaces = later;
+        whole.from.clone_from(&whole.prefix);
     }
-    // Garbage of single streams goes with the room; so does the marker itself, which has the bare prefix.
-    for row in rows.scan(Keyspace::Garbage, &prefix, end.as_deref()) {
-        batch.delete(Keyspace::Garbage, row?.0.to_vec());
+    // Garbage of single streams goes with its room; so does the marker itself, which has the bare prefix.
+    for row in rows.scan(whole.garbage, &whole.prefix, end.as_deref()) {
+        batch.delete(whole.garbage, row?.0.to_vec());
     }
     Ok(None)
 }

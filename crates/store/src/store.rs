@@ -221,7 +221,10 @@ pub trait Snapshot: Send + Sync {
     fn account(&self, key: &PublicKey) -> Result<Option<(AccountNumber, AccountRecord)>, StoreError>;
 
     /// The heads of an account's bags behind a number, ascending: at most `items_max` of them, and none after
-    /// those that make up `bytes_max` bytes. At least one, if there is one and any is allowed.
+    /// those that make up `bytes_max` bytes (as [`SealedHead::encoded_length`] counts). At least one, if there is
+    /// one and any is allowed.
+    ///
+    /// [`SealedHead::encoded_length`]: seabag_protocol::host::bag::SealedHead::encoded_length
     fn peek(
         &self,
         account: AccountNumber,

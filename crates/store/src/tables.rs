@@ -24,12 +24,16 @@ pub(crate) enum Depth {
     Everything,
 }
 
-/// Checks all manifests and tables of a database.
-pub(crate) fn inspect(database: &Path, depth: Depth) -> Result<(), StoreError> {
+/// Checks all manifests and tables of a database. `finished` is the number of the last keyspace that has any rows,
+/// if that is known: those above it were being made when something interrupted that, and may be incomplete. The
+/// engine deletes them if they are.
+pub(crate) fn inspect(database: &Path, depth: Depth, finished: Option<usize>) -> Result<(), StoreError> {
     let folder = database.join("keyspaces");
     for entry in fs::read_dir(&folder).map_err(|error| failed(&folder, &error))? {
         let keyspace = entry.map_err(|error| failed(&folder, &error))?.path();
-        if keyspace.is_dir() {
+        let number = keyspace.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse().ok());
+        let unfinished = finished.zip(number).is_some_and(|(last, number): (usize, usize)| number > last);
+        if keyspace.is_dir() && !unfinished {
             inspect_keyspace(&keyspace, depth)?;
         }
     }

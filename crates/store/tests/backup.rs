@@ -7,59 +7,52 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use seabag_protocol::room::value::Value;
 use seabag_store::{LocalStore, Options, Store, StoreError, check, restore};
 
-use support::{Model, client, client_record, commit, hash, value};
+use support::accounts::{AccountModel, bag, commit_account, key};
+use support::{Model, commit, furnish, hash, value};
 
-/// A store with two rooms in which everything occurs that a backup must carry.
-async fn furnish(store: &LocalStore) -> Vec<Model> {
-    let mut rooms = Vec::new();
-    for number in 1..=2 {
-        let mut room = Model::create(store, hash(number)).await;
-        for step in 0..30_u64 {
-            let changes = match step % 5 {
-                0 => room.replace("replaced", value("r")),
-                1 => room.compact("appended", room.head, Some(value("c"))),
-                2 => room.remember(client(step), Some(client_record(step))),
-                _ => room.append("appended", value(&step.to_string())),
-            };
-            commit(store, room.commit(changes)).await;
-        }
-        let tree = ciborium::value::Value::Bytes(vec![0, 255]);
-        let changes = room.append("", Value::from_cbor_tree(&tree).unwrap());
-        commit(store, room.commit(changes)).await;
-        rooms.push(room);
-    }
-    let mut removed = Model::create(store, hash(3)).await;
-    let changes = removed.append("k", value("x"));
-    commit(store, removed.commit(changes)).await;
-    store.remove(hash(3)).await.unwrap();
-    rooms
+/// What a store was filled with.
+struct Furnished {
+    rooms: Vec<Model>,
+    accounts: Vec<AccountModel>,
 }
 
-async fn check_restored(directory: &Path, rooms: &[Model]) {
+async fn furnish(store: &LocalStore) -> Furnished {
+    Furnished { rooms: furnish::rooms(store).await, accounts: furnish::accounts(store).await }
+}
+
+async fn check_restored(directory: &Path, expected: &Furnished) {
     assert_eq!(check(directory, &Options::default()).unwrap(), []);
     let store = LocalStore::open(directory, &Options::default()).unwrap();
-    for (room, number) in rooms.iter().zip(1..) {
+    for (room, number) in expected.rooms.iter().zip(1..) {
         room.check_loaded(&store, hash(number)).await;
     }
-    // It is a store like any other: new rooms get new numbers, and what is written stays.
+    for account in &expected.accounts {
+        account.check(&*store.snapshot());
+    }
+    assert_eq!(store.account_count(), expected.accounts.len() as u64);
+    // It is a store like any other: what is new gets new numbers, and what is written stays.
     let mut new = Model::create(&store, hash(99)).await;
-    assert!(rooms.iter().all(|room| room.number != new.number));
+    assert!(expected.rooms.iter().all(|room| room.number != new.number));
     let changes = new.append("k", value("x"));
     commit(&store, new.commit(changes)).await;
+    let mut account = AccountModel::create(&store, key(99)).await;
+    assert!(expected.accounts.iter().all(|known| known.number != account.number));
+    let changes = account.change(vec![bag(1, 5)], &[]);
+    commit_account(&store, account.commit(changes)).await;
     store.close().await.unwrap();
     let store = LocalStore::open(directory, &Options::default()).unwrap();
     new.check_loaded(&store, hash(99)).await;
+    account.check(&*store.snapshot());
 }
 
-async fn backup_of(rooms: &mut Vec<Model>) -> Vec<u8> {
+async fn backup_of_everything() -> (Vec<u8>, Furnished) {
     let store = LocalStore::in_memory(&Options::default()).unwrap();
-    *rooms = furnish(&store).await;
+    let expected = furnish(&store).await;
     let mut backup = Vec::new();
     store.backup(&mut backup, &mut |_| {}).unwrap();
-    backup
+    (backup, expected)
 }
 
 #[tokio::test]
@@ -96,17 +89,16 @@ async fn a_backup_is_one_state_while_writes_go_on() {
 #[tokio::test]
 async fn a_restore_brings_everything_back() {
     let directory = tempfile::tempdir().unwrap();
-    let mut rooms = Vec::new();
-    let backup = backup_of(&mut rooms).await;
+    let (backup, expected) = backup_of_everything().await;
     let path = directory.path().join("restored");
     restore(&path, &mut backup.as_slice(), &mut |_| {}).unwrap();
-    check_restored(&path, &rooms).await;
+    check_restored(&path, &expected).await;
 }
 
 #[tokio::test]
 async fn a_changed_or_shortened_backup_is_refused_and_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let backup = backup_of(&mut Vec::new()).await;
+    let (backup, _) = backup_of_everything().await;
     let refused = |bytes: &[u8], what: &str| {
         let path = directory.path().join("refused");
         let refusal = restore(&path, &mut &*bytes, &mut |_| {}).unwrap_err();
@@ -129,34 +121,38 @@ async fn a_changed_or_shortened_backup_is_refused_and_leaves_nothing() {
 #[tokio::test]
 async fn a_restore_needs_an_empty_directory() {
     let directory = tempfile::tempdir().unwrap();
-    let backup = backup_of(&mut Vec::new()).await;
+    let (backup, _) = backup_of_everything().await;
     std::fs::write(directory.path().join("precious"), "data").unwrap();
     let refusal = restore(directory.path(), &mut backup.as_slice(), &mut |_| {}).unwrap_err();
     assert!(refusal.to_string().contains("not empty"));
     assert_eq!(std::fs::read(directory.path().join("precious")).unwrap(), b"data");
 }
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/backup-1.bin")
+fn fixture(version: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/backup-{version}.bin"))
 }
 
-/// Written once by the version that first had this format. Later versions must go on restoring it.
+/// Written once by the versions that first had these formats. Later versions must go on restoring them.
 #[tokio::test]
-async fn the_backup_of_the_first_version_is_restored() {
+async fn the_backups_of_all_earlier_formats_are_restored() {
     let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("restored");
-    restore(&path, &mut std::fs::File::open(fixture()).unwrap(), &mut |_| {}).unwrap();
-    let store = LocalStore::in_memory(&Options::default()).unwrap();
-    let rooms = furnish(&store).await;
-    check_restored(&path, &rooms).await;
+    for version in [1, 2] {
+        let path = directory.path().join(format!("restored {version}"));
+        restore(&path, &mut std::fs::File::open(fixture(version)).unwrap(), &mut |_| {}).unwrap();
+        let store = LocalStore::in_memory(&Options::default()).unwrap();
+        let mut expected = furnish(&store).await;
+        if version == 1 {
+            expected.accounts.clear();
+        }
+        check_restored(&path, &expected).await;
+    }
 }
 
 /// How the fixture was made: `cargo test -p seabag-store --test backup -- --ignored`.
 #[tokio::test]
 #[ignore = "writes the fixture of a new format version"]
 async fn write_the_fixture() {
-    let backup = backup_of(&mut Vec::new()).await;
-    assert!(!fixture().exists(), "a fixture is never overwritten: {}", fixture().display());
-    std::fs::create_dir_all(fixture().parent().unwrap()).unwrap();
-    std::fs::write(fixture(), backup).unwrap();
+    let (backup, _) = backup_of_everything().await;
+    assert!(!fixture(2).exists(), "a fixture is never overwritten: {}", fixture(2).display());
+    std::fs::write(fixture(2), backup).unwrap();
 }

@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use seabag_protocol::limits::Limits;
 
 use super::layer::{self, Layer};
-use super::table::{self, DurabilityChoice, SETTINGS};
+use super::table::{self, DurabilityChoice, RegistrationChoice, SETTINGS};
 use crate::exit::usage;
 
 /// What the server is to do, all sources considered.
@@ -31,6 +31,10 @@ pub(crate) struct Configuration {
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
     /// What creating a room asks for.
     pub(crate) creation_token: Token,
+    /// Who may register an account.
+    pub(crate) registration: RegistrationChoice,
+    /// What registering asks for; there if and only if `registration` is `Token`.
+    pub(crate) registration_token: Token,
     /// What the admin address asks for.
     pub(crate) admin_token: Token,
     /// How long an unused room is kept.
@@ -87,6 +91,14 @@ impl Configuration {
         }
         let parsed = |name: &str| layer::first(&layers, name).ok_or_else(|| anyhow!("{name} has no default"));
         let path = |name: &str| layer::first(&layers, name).map(PathBuf::from);
+        let registration = table::parse_registration(parsed("registration")?).map_err(usage)?;
+        let registration_token =
+            choose_token(&layers, "registration_token_file", "SEABAG_REGISTRATION_TOKEN", &read)?;
+        if (registration == RegistrationChoice::Token) != (registration_token != Token::Absent) {
+            return Err(usage(
+                "registration = token and a registration token are set together or not at all",
+            ));
+        }
         Ok(Self {
             listen: table::parse_address(parsed("listen")?).map_err(usage)?,
             admin_listen: layer::first(&layers, "admin_listen")
@@ -107,6 +119,8 @@ impl Configuration {
                 _ => return Err(usage("tls_certificate and tls_key are set together or not at all")),
             },
             creation_token: choose_token(&layers, "creation_token_file", "SEABAG_CREATION_TOKEN", &read)?,
+            registration,
+            registration_token,
             admin_token: choose_token(&layers, "admin_token_file", "SEABAG_ADMIN_TOKEN", &read)?,
             room_ttl_ms: table::parse_lifetime(parsed("room_ttl")?).map_err(usage)?,
             log: parsed("log")?.to_owned(),
@@ -229,6 +243,16 @@ mod tests {
         assert_eq!(found.admin_token, Token::File("/t".into()));
         let both = |name: &str| name.starts_with("SEABAG_ADMIN_TOKEN").then(|| "x".to_owned());
         assert!(Configuration::resolve(flags(&[]), None, both).is_err());
+    }
+
+    #[test]
+    fn guarded_registration_and_its_token_come_together() {
+        let resolve = |values| Configuration::resolve(flags(values), None, |_| None);
+        let found = resolve(&[("registration", "token"), ("registration_token_file", "/t")]).unwrap();
+        assert_eq!(found.registration_token, Token::File("/t".into()));
+        assert!(resolve(&[("registration", "token")]).is_err());
+        assert!(resolve(&[("registration_token_file", "/t")]).is_err());
+        assert_eq!(resolve(&[("registration", "closed")]).unwrap().registration, RegistrationChoice::Closed);
     }
 
     #[test]

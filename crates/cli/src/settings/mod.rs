@@ -11,4 +11,4 @@ pub(crate) use configuration::{Configuration, Token};
 pub(crate) use flags::SettingFlags;
 pub(crate) use layer::read_secret;
 pub(crate) use print::{durability as print_durability, print};
-pub(crate) use table::{DurabilityChoice, parse_durability, parse_url};
+pub(crate) use table::{DurabilityChoice, RegistrationChoice, parse_durability, parse_url};

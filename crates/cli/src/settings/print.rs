@@ -6,7 +6,7 @@ use std::path::Path;
 use seabag_protocol::limits::Limits;
 
 use super::configuration::{Configuration, Token};
-use super::table::{self, DurabilityChoice, Kind, SETTINGS};
+use super::table::{self, DurabilityChoice, Kind, RegistrationChoice, SETTINGS};
 use super::units;
 
 /// Writes the configuration as TOML.
@@ -61,6 +61,12 @@ fn value(configuration: &Configuration, name: &str) -> Result<String, &'static s
         "admin_listen" => configuration.admin_listen.map(|address| quote(&address.to_string())).ok_or(UNSET),
         "admin_token_file" => token(&configuration.admin_token),
         "creation_token_file" => token(&configuration.creation_token),
+        "registration" => Ok(quote(match configuration.registration {
+            RegistrationChoice::Open => "open",
+            RegistrationChoice::Token => "token",
+            RegistrationChoice::Closed => "closed",
+        })),
+        "registration_token_file" => token(&configuration.registration_token),
         "room_ttl" => {
             Ok(quote(&configuration.room_ttl_ms.map_or("never".to_owned(), units::format_milliseconds)))
         }
@@ -104,6 +110,7 @@ mod tests {
             ("listen", "0.0.0.0:80"),
             ("data", "/data \"quoted\"\\"),
             ("room_ttl", "36h"),
+            ("registration", "closed"),
             ("durability", "interval:50ms"),
             ("public_url", "https://example.org/"),
             ("message_bytes_max", "123456"),

@@ -21,6 +21,8 @@ pub(crate) enum Kind {
     Flag,
     /// `sync`, `interval:50ms`, `none`.
     Durability,
+    /// `open`, `token` or `closed`.
+    Registration,
     /// A duration, or `never`.
     Lifetime,
     /// A size.
@@ -141,6 +143,20 @@ pub(crate) const SETTINGS: &[SettingInfo] = &[
         "File with the token that creating a room asks for. Or the variable SEABAG_CREATION_TOKEN. Without: anybody may create rooms.",
     ),
     setting(
+        "registration",
+        "WHO",
+        Kind::Registration,
+        Some("open"),
+        "Who may register an account for sealed entities: open, token or closed. Accounts that exist stay.",
+    ),
+    setting(
+        "registration_token_file",
+        "FILE",
+        Kind::Path,
+        None,
+        "File with the token that registering asks for. Or the variable SEABAG_REGISTRATION_TOKEN. Only with registration = token.",
+    ),
+    setting(
         "room_ttl",
         "DURATION",
         Kind::Lifetime,
@@ -218,6 +234,7 @@ impl Kind {
             Self::Url => parse_url(text).map(drop),
             Self::Flag => parse_flag(text).map(drop),
             Self::Durability => parse_durability(text).map(drop),
+            Self::Registration => parse_registration(text).map(drop),
             Self::Lifetime => parse_lifetime(text).map(drop),
             Self::Bytes => units::parse_bytes(text).map(drop),
             Self::Milliseconds => units::parse_milliseconds(text).map(drop),
@@ -308,6 +325,27 @@ pub(crate) fn parse_durability(text: &str) -> Result<DurabilityChoice, String> {
     }
 }
 
+/// Who may register an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RegistrationChoice {
+    /// Anybody.
+    Open,
+    /// Who has the token.
+    Token,
+    /// Nobody.
+    Closed,
+}
+
+/// Reads who may register.
+pub(crate) fn parse_registration(text: &str) -> Result<RegistrationChoice, String> {
+    match text {
+        "open" => Ok(RegistrationChoice::Open),
+        "token" => Ok(RegistrationChoice::Token),
+        "closed" => Ok(RegistrationChoice::Closed),
+        _ => Err(format!("{text:?} says nobody: write open, token or closed")),
+    }
+}
+
 /// Reads a duration or `never`.
 pub(crate) fn parse_lifetime(text: &str) -> Result<Option<u64>, String> {
     match text {
@@ -356,6 +394,7 @@ mod tests {
             (Kind::Flag, "maybe"),
             (Kind::Durability, "interval:0ms"),
             (Kind::Durability, "fast"),
+            (Kind::Registration, "everybody"),
             (Kind::Lifetime, "0s"),
             (Kind::LogFormat, "xml"),
         ] {

@@ -37,8 +37,9 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// What every request begins with: a key, and its signature of the time.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What every request begins with: a key, and its signature of the time. `Debug` leaves the signature out: whoever
+/// reads it in a log could use it for a while.
+#[derive(Clone, PartialEq, Eq)]
 pub struct SignedTimestamp {
     /// Who asks.
     pub public: PublicKey,
@@ -46,6 +47,13 @@ pub struct SignedTimestamp {
     pub signature: [u8; 64],
     /// When the request was made by the client's clock, milliseconds since 1970.
     pub time_ms: u64,
+}
+
+impl fmt::Debug for SignedTimestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("SignedTimestamp");
+        shown.field("public", &self.public).field("time_ms", &self.time_ms).finish_non_exhaustive()
+    }
 }
 
 impl SignedTimestamp {
@@ -84,7 +92,7 @@ impl SignedTimestamp {
 
 /// What the calls that destroy begin with: a key and its signature of the whole request, so that nobody can
 /// replay it for another host, another history, another call or another body (docs/host.md).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SignedCall {
     /// Who asks.
     pub public: PublicKey,
@@ -96,6 +104,14 @@ pub struct SignedCall {
     pub origin: String,
     /// The epoch of the account that is meant.
     pub epoch: EpochId,
+}
+
+impl fmt::Debug for SignedCall {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("SignedCall");
+        shown.field("public", &self.public).field("time_ms", &self.time_ms).field("origin", &self.origin);
+        shown.field("epoch", &self.epoch).finish_non_exhaustive()
+    }
 }
 
 impl SignedCall {
@@ -146,5 +162,71 @@ impl SignedCall {
     pub fn check_signature(&self, path: &str, body: &Bytes) -> Result<(), Status> {
         let signed = Self::signed_bytes(path, &self.origin, &self.epoch, self.time_ms, body)?;
         self.public.verify(&signed, &self.signature)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ed25519_dalek::{Signer, SigningKey};
+
+    const PATH: &str = "/prune";
+    const BODY: Bytes = Bytes::from_static(b"\x01\x02");
+
+    fn signed_call() -> SignedCall {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let (origin, epoch) = ("https://host.example.org".to_owned(), EpochId([9; 16]));
+        let signed = SignedCall::signed_bytes(PATH, &origin, &epoch, 1_000, &BODY).unwrap();
+        let public = PublicKey(key.verifying_key().to_bytes());
+        SignedCall { public, signature: key.sign(&signed).to_bytes(), time_ms: 1_000, origin, epoch }
+    }
+
+    #[test]
+    fn a_signed_call_is_good_for_nothing_else() {
+        let call = signed_call();
+        assert_eq!(call.check_signature(PATH, &BODY), Ok(()));
+        let refused = Err(Status::InvalidSignature);
+        assert_eq!(call.check_signature("/delete-account", &BODY), refused);
+        assert_eq!(call.check_signature(PATH, &Bytes::new()), refused);
+        for other in [
+            SignedCall { time_ms: 1_001, ..call.clone() },
+            SignedCall { origin: "https://host.example.com".into(), ..call.clone() },
+            SignedCall { epoch: EpochId([8; 16]), ..call.clone() },
+            SignedCall { public: PublicKey([0; 32]), signature: [0; 64], ..call.clone() },
+        ] {
+            assert_eq!(other.check_signature(PATH, &BODY), refused, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn the_signed_bytes_are_those_of_the_document() {
+        let epoch = EpochId([9; 16]);
+        let signed = SignedCall::signed_bytes("/prune", "https://h", &epoch, 300, b"").unwrap();
+        let mut expected = b"seabag signed call 1\n\x06/prune\x09https://h".to_vec();
+        expected.extend_from_slice(&[9; 16]);
+        expected.extend_from_slice(&[0xac, 0x02]);
+        expected.extend_from_slice(blake3::hash(b"").as_bytes());
+        assert_eq!(signed, expected);
+    }
+
+    #[test]
+    fn the_clocks_may_differ_by_half_a_minute() {
+        let call = SignedCall { time_ms: 100_000, ..signed_call() };
+        for (now_ms, expected) in [
+            (130_000, Ok(())),
+            (130_001, Err(Status::ClockOutOfSync)),
+            (70_000, Ok(())),
+            (69_999, Err(Status::ClockOutOfSync)),
+        ] {
+            assert_eq!(call.check_time(now_ms), expected);
+        }
+    }
+
+    #[test]
+    fn who_asks_is_shown_without_what_could_be_replayed() {
+        let auth = SignedTimestamp { public: PublicKey([0xab; 32]), signature: [0xcd; 64], time_ms: 5 };
+        let shown = format!("{auth:?}");
+        assert_eq!(shown, "SignedTimestamp { public: PublicKey(abababab..), time_ms: 5, .. }");
+        assert!(!format!("{:?}", SignedCall { signature: [205; 64], ..signed_call() }).contains("205"));
     }
 }

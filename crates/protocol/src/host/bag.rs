@@ -21,6 +21,9 @@ impl BagSeq {
     }
 }
 
+/// The last number that a host gives out: what a JavaScript client can still tell from its neighbours.
+pub const BAG_SEQ_MAX: BagSeq = BagSeq((1 << 53) - 1);
+
 /// The bytes from which, with the seed, a bag's key is derived.
 pub type Derivation = [u8; 8];
 

@@ -2,14 +2,14 @@
 //! driver checks signatures, looks up what is kept, and commits what the machine wants written before anyone
 //! hears of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::bag::{Bag, BagIdentity, BagSeq};
+use super::bag::{BAG_SEQ_MAX, Bag, BagIdentity, BagSeq};
 use super::epoch::Cursor;
 use super::notice::{INLINE_BYTES_MAX, NoticeItem};
 use super::prune::{PruneItem, PrunePair, PruneReason};
 use super::push::PushItem;
-use super::record::{AccountChanges, AccountRecord, EpochId, EpochRecord, HeldBag};
+use super::record::{AccountChanges, AccountRecord, EpochId, EpochRecord, HeldBag, ProcessId};
 use super::response::{Quota, Subscription};
 use super::status::Status;
 
@@ -37,16 +37,20 @@ pub struct Account {
     record: AccountRecord,
     epoch: EpochId,
     bounds: Bounds,
-    changes: AccountChanges,
+    /// Whether the record differs from the one that is kept.
+    changed: bool,
     /// Bags of this batch, which no lookup shows yet.
-    fresh: HashMap<BagIdentity, BagSeq>,
-    /// Bags that this batch let go of, which lookups still show.
-    gone: HashSet<BagSeq>,
+    fresh: BTreeMap<BagSeq, Bag>,
+    /// Their numbers, by what tells a duplicate.
+    fresh_numbers: HashMap<BagIdentity, BagSeq>,
+    /// Kept bags that this batch let go of, which lookups still show.
+    gone: HashMap<BagSeq, BagIdentity>,
 }
 
-/// The record of an account that is registered now.
-pub fn register(epoch: EpochId, now_ms: u64) -> AccountRecord {
-    let lineage = vec![EpochRecord { epoch, end: None }];
+/// The record of an account that is registered now. `registration` is drawn anew each time, so that an account
+/// that was deleted and came back has another history, though the process is the same.
+pub fn register(process: &ProcessId, registration: [u8; 8], now_ms: u64) -> AccountRecord {
+    let lineage = vec![EpochRecord { epoch: EpochId::of(process, registration), end: None }];
     AccountRecord {
         registered_ms: now_ms,
         changed_ms: now_ms,
@@ -76,11 +80,19 @@ pub fn subscription(record: &AccountRecord, bounds: &Bounds) -> Subscription {
 }
 
 impl Account {
-    /// An account as it is kept. `epoch` is the one in which this process owns it: the record's open one if this
-    /// process opened it, else a new one, which begins with the first change.
-    pub fn new(record: AccountRecord, epoch: EpochId, bounds: Bounds) -> Self {
-        let changes = AccountChanges::default();
-        Self { record, epoch, bounds, changes, fresh: HashMap::new(), gone: HashSet::new() }
+    /// An account as it is kept. If this process did not open the record's last epoch, its first change opens a
+    /// new one.
+    pub fn new(record: AccountRecord, process: &ProcessId, bounds: Bounds) -> Self {
+        let epoch = EpochId::of(process, open_epoch(&record).registration());
+        Self {
+            record,
+            epoch,
+            bounds,
+            changed: false,
+            fresh: BTreeMap::new(),
+            fresh_numbers: HashMap::new(),
+            gone: HashMap::new(),
+        }
     }
 
     /// The record as it will be.
@@ -88,7 +100,9 @@ impl Account {
         &self.record
     }
 
-    /// Stores bags. `known` looks up the number of a kept bag of the same identity.
+    /// Stores bags. `known` looks up the number of a kept bag of the same identity, before this batch's changes.
+    /// A bag that was not signed gets `InvalidSignature`, one for which there is no room `StorageError`; the
+    /// others of the request are stored all the same.
     ///
     /// The items answer the request; the notice is what the account's listeners hear, a duplicate left out.
     pub fn push(
@@ -119,29 +133,30 @@ impl Account {
         notice: &mut Vec<NoticeItem>,
     ) -> Result<BagSeq, Status> {
         let identity = bag.identity();
-        let kept = known(&identity).filter(|seq| !self.gone.contains(seq));
-        if let Some(seq) = self.fresh.get(&identity).copied().or(kept) {
+        let fresh = self.fresh_numbers.get(&identity).copied();
+        if let Some(seq) = fresh.or_else(|| known(&identity).filter(|seq| !self.gone.contains_key(seq))) {
             return Ok(seq);
         }
         let bytes = self.record.bytes.saturating_add(bag.stored_bytes());
-        if self.bounds.bytes_max > 0 && bytes > self.bounds.bytes_max {
+        let full = self.bounds.bytes_max > 0 && bytes > self.bounds.bytes_max;
+        if full || self.record.last >= BAG_SEQ_MAX {
             return Err(Status::StorageError);
         }
         self.begin(now_ms);
         let seq = self.record.last.next();
         self.record.last = seq;
-        self.record.bags += 1;
+        self.record.bags = self.record.bags.saturating_add(1);
         self.record.bytes = bytes;
         let inline = alone && bag.body.len() <= INLINE_BYTES_MAX;
         let body = if inline { bag.body.clone() } else { Default::default() };
         notice.push(NoticeItem { seq, sealed: bag.sealed.clone(), body });
-        self.fresh.insert(identity, seq);
-        self.changes.insert.push((seq, bag));
+        self.fresh_numbers.insert(identity, seq);
+        self.fresh.insert(seq, bag);
         Ok(seq)
     }
 
-    /// Lets go of bags. `held` looks up a kept bag. The last copy of a message stays: a bag goes only if the one
-    /// that supersedes it is kept and stays; a delete never goes.
+    /// Lets go of bags. `held` looks up a kept bag, before this batch's changes. The last copy of a message
+    /// stays: a bag goes only if the one that supersedes it is kept and stays; a delete never goes.
     pub fn prune(
         &mut self,
         pairs: &[PrunePair],
@@ -164,42 +179,45 @@ impl Account {
         named: &HashSet<BagSeq>,
         held: &impl Fn(BagSeq) -> Option<HeldBag>,
     ) -> Status {
-        if let PruneReason::SupersededBy(superseding) = pair.reason {
-            if named.contains(&superseding) {
-                return Status::InvalidParam;
-            }
-            if !self.holds(superseding, held) {
-                return Status::NotFound;
-            }
+        // Not even if the pair that names it is refused itself: what a request does must not hang on its order.
+        if let PruneReason::SupersededBy(superseding) = pair.reason
+            && named.contains(&superseding)
+        {
+            return Status::InvalidParam;
         }
-        let fresh = self.changes.insert.iter().find(|(seq, _)| *seq == pair.bag);
-        let found = match fresh {
-            Some((_, bag)) => Some(HeldBag { identity: bag.identity(), stored_bytes: bag.stored_bytes() }),
-            None if self.gone.contains(&pair.bag) => None,
-            None => held(pair.bag),
-        };
-        let Some(found) = found else { return Status::Success };
+        // A repeat, after an answer that was lost.
+        let Some(found) = self.find(pair.bag, held) else { return Status::Success };
         if found.identity.body_length == 0 {
             return Status::InvalidRequest;
+        }
+        if let PruneReason::SupersededBy(superseding) = pair.reason
+            && self.find(superseding, held).is_none()
+        {
+            return Status::NotFound;
         }
         self.begin(now_ms);
         self.record.bags = self.record.bags.saturating_sub(1);
         self.record.bytes = self.record.bytes.saturating_sub(found.stored_bytes);
-        self.fresh.remove(&found.identity);
-        self.gone.insert(pair.bag);
-        self.changes.remove.push((pair.bag, found.identity));
+        if self.fresh.remove(&pair.bag).is_some() {
+            self.fresh_numbers.remove(&found.identity);
+        } else {
+            self.gone.insert(pair.bag, found.identity);
+        }
         Status::Success
     }
 
-    fn holds(&self, seq: BagSeq, held: &impl Fn(BagSeq) -> Option<HeldBag>) -> bool {
-        if self.gone.contains(&seq) {
-            return false;
+    /// A bag that is kept, as things are at this place of the batch.
+    fn find(&self, seq: BagSeq, held: &impl Fn(BagSeq) -> Option<HeldBag>) -> Option<HeldBag> {
+        match self.fresh.get(&seq) {
+            Some(bag) => Some(HeldBag { identity: bag.identity(), stored_bytes: bag.stored_bytes() }),
+            None if self.gone.contains_key(&seq) => None,
+            None => held(seq),
         }
-        self.changes.insert.iter().any(|(fresh, _)| *fresh == seq) || held(seq).is_some()
     }
 
     /// The first change of a process opens its epoch and ends the one before at the last number that is kept.
     fn begin(&mut self, now_ms: u64) {
+        self.changed = true;
         self.record.changed_ms = now_ms;
         if open_epoch(&self.record) == self.epoch {
             return;
@@ -213,14 +231,14 @@ impl Account {
         self.record.lineage.drain(..excess);
     }
 
-    /// What this batch wants written, in one piece. Once it is durable, the next batch may begin.
+    /// What this batch wants written, in one piece. Once it is durable, the next batch may begin. No bag is both
+    /// to be removed and to be kept, but a removed one and a kept one may have the same identity: remove first.
     pub fn take_changes(&mut self) -> AccountChanges {
-        self.fresh.clear();
-        self.gone.clear();
-        let mut changes = std::mem::take(&mut self.changes);
-        if !changes.insert.is_empty() || !changes.remove.is_empty() {
-            changes.record = Some(self.record.clone());
+        self.fresh_numbers.clear();
+        AccountChanges {
+            record: std::mem::take(&mut self.changed).then(|| self.record.clone()),
+            remove: self.gone.drain().collect(),
+            insert: std::mem::take(&mut self.fresh).into_iter().collect(),
         }
-        changes
     }
 }

@@ -23,9 +23,9 @@ pub enum PruneReason {
     Damaged,
 }
 
-/// What became of one pair: `Success` (the host does not hold the bag any more), `NotFound` (the superseding
-/// bag is not held), `InvalidParam` (it is the bag itself, or pruned by the same request), `InvalidRequest`
-/// (deletes are kept).
+/// What became of one pair, the first of these that holds: `InvalidParam` (the superseding bag is one that the same
+/// request names to be pruned, itself included), `Success` (the host does not hold the bag any more),
+/// `InvalidRequest` (deletes are kept), `NotFound` (the superseding bag is not held).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PruneItem {
     /// The pair's place in the request, from 0.

@@ -3,8 +3,32 @@
 use super::bag::{Bag, BagIdentity, BagSeq};
 
 /// Names one history of an account. A host that was wiped, or went back to a backup, has another.
+/// The first half is drawn when the account is registered, the second belongs to the process that opened the
+/// epoch: so it can tell its own ones without a list, and no account learns what it could link to another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EpochId(pub [u8; 16]);
+
+/// A run of the host program: bytes that it draws when it starts and tells nobody.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ProcessId(pub [u8; 16]);
+
+impl EpochId {
+    /// The epoch that a process opens in what began with this registration.
+    pub fn of(process: &ProcessId, registration: [u8; 8]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"seabag account epoch").update(&process.0).update(&registration);
+        let mut id = [0; 16];
+        let (first, second) = id.split_at_mut(8);
+        first.copy_from_slice(&registration);
+        hasher.finalize_xof().fill(second);
+        Self(id)
+    }
+
+    /// What was drawn when the account was registered.
+    pub fn registration(&self) -> [u8; 8] {
+        self.0.first_chunk().copied().unwrap_or_default()
+    }
+}
 
 /// An epoch and where it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,10 +70,10 @@ pub struct HeldBag {
 pub struct AccountChanges {
     /// The record from now on.
     pub record: Option<AccountRecord>,
+    /// Kept bags to let go. Before the others are inserted: one of those may have the same identity.
+    pub remove: Vec<(BagSeq, BagIdentity)>,
     /// Bags to keep, ascending.
     pub insert: Vec<(BagSeq, Bag)>,
-    /// Bags to let go.
-    pub remove: Vec<(BagSeq, BagIdentity)>,
 }
 
 impl AccountChanges {

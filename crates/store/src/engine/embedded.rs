@@ -37,15 +37,15 @@ impl Inner {
 pub(crate) struct EmbeddedEngine(Arc<Inner>);
 
 impl EmbeddedEngine {
-    /// Opens the database in this directory, or makes one when `create` says so. `guard` lives as long as it
-    /// is open.
+    /// Opens the database in this directory. `version` is the format version whose keyspaces it must have, the
+    /// later ones are made; `None` makes a new one. `guard` lives as long as it is open.
     pub(crate) fn open(
         path: &Path,
         options: &Options,
-        create: bool,
+        version: Option<u32>,
         guard: Box<dyn Send + Sync>,
     ) -> Result<Self, StoreError> {
-        if !create && !path.join("version").exists() {
+        if version.is_some() && !path.join("version").exists() {
             return Err(StoreError::Damaged(format!("there is no database in {}", path.display())));
         }
         contain(|| {
@@ -59,7 +59,8 @@ impl EmbeddedEngine {
             // The engine deletes a keyspace whose files are incomplete, and would make it anew without a word.
             let known = database.list_keyspace_names();
             let open = |keyspace: Keyspace| {
-                if !create && !known.iter().any(|name| &**name == keyspace.name()) {
+                let expected = version.is_some_and(|version| keyspace.since() <= version);
+                if expected && !known.iter().any(|name| &**name == keyspace.name()) {
                     return Err(StoreError::Damaged(format!("the keyspace {} is lost", keyspace.name())));
                 }
                 let bytes = memtable_bytes(keyspace, options);

@@ -71,8 +71,8 @@ pub(crate) fn peek(
     for row in stored.scan(Keyspace::BagHeads, &keys::bag_key(account, after.next()), end.as_deref()) {
         let (key, value) = row?;
         let (_, seq) = keys::parse_bag_key(&key).ok_or_else(|| misshapen("bag-heads"))?;
-        bytes += value.len();
         let (_, sealed) = rows::decode_head(value)?;
+        bytes += sealed.encoded_length();
         items.push(PeekItem { sealed, seq });
         if items.len() >= items_max || bytes >= bytes_max {
             break;

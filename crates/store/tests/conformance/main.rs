@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod accounts;
 mod durable;
 mod order;
 mod reads;
@@ -100,6 +101,23 @@ macro_rules! backend {
                 a_survey_counts_strictly_between_its_bounds
                 a_base_that_is_not_the_planned_one_is_damage
                 both_encodings_and_large_values_come_back_as_they_were
+            }
+            accounts {
+                a_created_account_is_read_with_every_field
+                an_account_is_created_only_once
+                a_removed_account_is_fenced_and_its_successor_shows_nothing_of_it
+                a_removed_account_is_reaped_and_harms_no_room_of_its_number
+                a_commit_to_an_account_number_never_given_out_is_fenced
+                bags_are_peeked_pulled_and_found
+                a_pruned_bag_is_not_found_again
+                a_bag_that_comes_and_goes_in_one_commit_is_absent
+                a_bag_that_takes_the_place_of_its_duplicate_is_found
+                a_peek_ends_at_its_limits
+                ten_thousand_bags_come_back_as_they_were
+                accounts_are_listed_in_order_and_in_pages
+                commits_to_rooms_and_accounts_keep_one_order
+                statistics_count_accounts_and_bags
+                every_durability_mode_keeps_bags
             }
             durable {
                 every_durability_mode_keeps_the_order

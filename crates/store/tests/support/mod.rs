@@ -4,6 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests fail by panicking")]
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses another part")]
 
+pub mod accounts;
+pub mod fixture;
+pub mod furnish;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
