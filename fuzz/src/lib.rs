@@ -5,6 +5,7 @@ mod host;
 mod messages;
 mod parameters;
 mod room;
+mod sealed;
 mod session;
 mod values;
 
@@ -12,5 +13,6 @@ pub use host::{host_answer, host_bag, host_request};
 pub use messages::{client_cbor, client_json, http_body, server_cbor, server_json};
 pub use parameters::parameters;
 pub use room::{Script, room};
+pub use sealed::{AnyArchive, AnyBag, archive, archive_bytes, recovery_phrase, sealed_bag};
 pub use session::session;
 pub use values::{value_cbor, value_json};

@@ -266,7 +266,7 @@ impl Checker<'_> {
         }
         for keyspace in [Keyspace::Keys, Keyspace::Streams, Keyspace::Order, Keyspace::Clients] {
             let known = |number| numbers.contains(&RoomNumber(number));
-            self.strays_in(keyspace, Keyspace::Garbage, "room", known)?;
+            self.strays_in(keyspace, Keyspace::Garbage, "a room", known)?;
         }
         Ok(())
     }
@@ -287,7 +287,7 @@ impl Checker<'_> {
             if !number.is_some_and(&known) {
                 let removed = self.rows.get(garbage, prefix)?.is_some();
                 let name = keyspace.name();
-                self.expect(removed, || format!("{name} holds rows of a {of} that is not there: {number:?}"));
+                self.expect(removed, || format!("{name} holds rows of {of} that is not there: {number:?}"));
             }
             let Some(next) = prefix_end(prefix) else { break };
             start = next;

@@ -25,8 +25,8 @@ pub struct Options {
     pub accept_loss: bool,
     /// Bytes of the cache of blocks.
     pub cache_bytes: u64,
-    /// Bytes of values that are held in memory before they are written out as a table; each kind of smaller
-    /// rows has a quarter of it. Fixed when the store is made. What is held may briefly be a few times this.
+    /// Bytes of values, and of bags' bodies, that are held in memory before they are written out as a table; each
+    /// kind of smaller rows has a quarter of it. Fixed when the store is made. What is held may briefly be a few times this.
     pub memtable_bytes: u64,
     /// Most operations in the queue; a submit waits for a place.
     pub queue_operations_max: u32,
@@ -40,7 +40,7 @@ pub struct Options {
     pub reap_rows_per_second: u32,
     /// Most bytes of garbage deleted a second.
     pub reap_bytes_per_second: u32,
-    /// Threads that serve `load`, `rooms` and `expired`.
+    /// Threads that serve `load`, `rooms`, `expired` and `accounts`.
     pub reader_threads: usize,
 }
 

@@ -11,9 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use seabag_protocol::host::bag::BagSeq;
 use seabag_protocol::room::name::RoomSeq;
 use seabag_store::{LocalStore, Options, Store, StoreError, check};
 
+use support::accounts::{AccountModel, bag, commit_account, key};
 use support::{Model, commit, hash, value};
 
 /// Small tables and caches: thousands of stores are opened here.
@@ -49,8 +51,8 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// What is in a file up to its last byte that is not zero, and how long it is: journals are reserved far ahead.
-fn content(path: &Path) -> (Vec<u8>, u64) {
-    let mut file = File::open(path).unwrap();
+fn content(path: &Path) -> std::io::Result<(Vec<u8>, u64)> {
+    let mut file = File::open(path)?;
     let length = file.metadata().unwrap().len();
     let (mut bytes, mut piece) = (Vec::new(), vec![0; 1 << 16]);
     loop {
@@ -65,7 +67,7 @@ fn content(path: &Path) -> (Vec<u8>, u64) {
     while bytes.last() == Some(&0) {
         bytes.pop();
     }
-    (bytes, length)
+    Ok((bytes, length))
 }
 
 /// A directory as it was at some moment, in memory.
@@ -74,10 +76,16 @@ struct Image(Vec<(PathBuf, Vec<u8>, u64)>);
 impl Image {
     fn take(directory: &Path) -> Self {
         let read = |path: PathBuf| {
-            let (bytes, length) = content(&directory.join(&path));
-            (path, bytes, length)
+            let (bytes, length) = content(&directory.join(&path))?;
+            Ok((path, bytes, length))
         };
-        Self(files(directory).into_iter().map(read).collect())
+        // The engine may delete a file between listing and reading it.
+        for _ in 0..100 {
+            if let Ok(read) = files(directory).into_iter().map(read).collect::<std::io::Result<_>>() {
+                return Self(read);
+            }
+        }
+        panic!("{} does not come to rest", directory.display());
     }
 
     fn write(&self, directory: &Path) {
@@ -95,18 +103,58 @@ impl Image {
     }
 }
 
+/// What was acknowledged.
+#[derive(Clone)]
+struct Acknowledged {
+    room: Model,
+    account: AccountModel,
+}
+
+impl Acknowledged {
+    async fn create(store: &LocalStore) -> Self {
+        Self { room: Model::create(store, hash(1)).await, account: AccountModel::create(store, key(1)).await }
+    }
+
+    /// Commits to the room and, every third time, to the account.
+    async fn step(&mut self, store: &LocalStore, number: u64, padding: &str) {
+        let room = &mut self.room;
+        if number % 3 == 2 {
+            let old = BagSeq(self.account.record.last.0.saturating_sub(4));
+            let bags = vec![bag(2 * number, 20 + padding.len()), bag(2 * number + 1, 0)];
+            let changes = self.account.change(bags, &[old]);
+            return commit_account(store, self.account.commit(changes)).await;
+        }
+        let changes = match number % 6 {
+            4 => room.replace("r", value("replaced")),
+            3 => room.compact("a", RoomSeq(room.head.0 / 2), Some(value("so far"))),
+            _ => room.append("a", value(&format!("{number}{padding}"))),
+        };
+        commit(store, room.commit(changes)).await;
+    }
+
+    async fn check(&self, store: &LocalStore) {
+        self.room.check_loaded(store, hash(1)).await;
+        self.account.check(&*store.snapshot());
+    }
+}
+
 /// A store with acknowledged commits, copied while it is open: as a killed process leaves it. Also where its
 /// journal ended before the last two commits.
-fn killed_store(commits: u64, reopened: bool) -> (Image, Model, u64) {
+fn killed_store(commits: u64, reopened: bool) -> (Image, Acknowledged, u64) {
     killed_store_of(commits, reopened, &options(), "")
 }
 
-fn killed_store_of(commits: u64, reopened: bool, options: &Options, padding: &str) -> (Image, Model, u64) {
+fn killed_store_of(
+    commits: u64,
+    reopened: bool,
+    options: &Options,
+    padding: &str,
+) -> (Image, Acknowledged, u64) {
     let directory = scratch();
     let path = directory.path().join("store");
     block_on(async {
         let mut store = LocalStore::open(&path, options).unwrap();
-        let mut room = Model::create(&store, hash(1)).await;
+        let mut acknowledged = Acknowledged::create(&store).await;
         let mut before_last = 0;
         for number in 0..commits {
             if number == commits - 2 {
@@ -116,12 +164,7 @@ fn killed_store_of(commits: u64, reopened: bool, options: &Options, padding: &st
                 store.close().await.unwrap();
                 store = LocalStore::open(&path, options).unwrap();
             }
-            let changes = match number % 6 {
-                4 => room.replace("r", value("replaced")),
-                5 => room.compact("a", RoomSeq(room.head.0 / 2), Some(value("so far"))),
-                _ => room.append("a", value(&format!("{number}{padding}"))),
-            };
-            commit(&store, room.commit(changes)).await;
+            acknowledged.step(&store, number, padding).await;
         }
         // The engine writes tables in the background; a copy is one moment only if nothing changes meanwhile.
         let mut image = Image::take(&path);
@@ -133,21 +176,21 @@ fn killed_store_of(commits: u64, reopened: bool, options: &Options, padding: &st
             }
             image = again;
         }
-        (image, room, before_last)
+        (image, acknowledged, before_last)
     })
 }
 
 /// Opens what a crash left. Everything acknowledged must be there, or the refusal must have a name.
-fn opens_whole_or_refuses(path: &Path, room: &Model, what: &str) -> bool {
+fn opens_whole_or_refuses(path: &Path, acknowledged: &Acknowledged, what: &str) -> bool {
     match LocalStore::open(path, &options()) {
         Ok(store) => {
             block_on(async {
                 // A part of the file that is only now read may turn out damaged: that has a name too.
                 match store.load(hash(1)).await {
-                    Ok(Some((number, _))) if number == room.number => match store.check() {
+                    Ok(Some((number, _))) if number == acknowledged.room.number => match store.check() {
                         Ok(findings) => {
                             assert_eq!(findings, [], "{what}");
-                            room.check_loaded(&store, hash(1)).await;
+                            acknowledged.check(&store).await;
                         }
                         Err(StoreError::Damaged(_) | StoreError::Io(_)) => {}
                         Err(other) => panic!("{what}: {other}"),
@@ -181,15 +224,15 @@ impl Numbers {
 
 struct Trial {
     image: Image,
-    room: Model,
+    acknowledged: Acknowledged,
     directory: tempfile::TempDir,
     tried: u64,
     opened: u64,
 }
 
 impl Trial {
-    fn new(image: Image, room: Model) -> Self {
-        Self { image, room, directory: scratch(), tried: 0, opened: 0 }
+    fn new(image: Image, acknowledged: Acknowledged) -> Self {
+        Self { image, acknowledged, directory: scratch(), tried: 0, opened: 0 }
     }
 
     /// Writes the image, lets `harm` change it, and opens it.
@@ -198,7 +241,7 @@ impl Trial {
         self.image.write(&path);
         harm(&path);
         self.tried += 1;
-        self.opened += u64::from(opens_whole_or_refuses(&path, &self.room, what));
+        self.opened += u64::from(opens_whole_or_refuses(&path, &self.acknowledged, what));
         fs::remove_dir_all(&path).unwrap();
     }
 
@@ -223,22 +266,22 @@ impl Trial {
 #[test]
 fn a_killed_store_opens_with_everything_acknowledged() {
     for reopened in [false, true] {
-        let (image, room, _) = killed_store(30, reopened);
-        let mut trial = Trial::new(image, room);
+        let (image, acknowledged, _) = killed_store(30, reopened);
+        let mut trial = Trial::new(image, acknowledged);
         trial.run("unharmed", |_| {});
         assert_eq!(trial.opened, 1);
     }
-    let (image, room) = store_with_tables();
-    let mut trial = Trial::new(image, room);
+    let (image, acknowledged) = store_with_tables();
+    let mut trial = Trial::new(image, acknowledged);
     trial.run("unharmed, with tables", |path| assert_eq!(check(path, &options()).unwrap(), []));
     assert_eq!(trial.opened, 1);
 }
 
 #[test]
 fn a_journal_cut_anywhere_in_its_last_two_commits_is_noticed() {
-    let (image, room, before_last) = killed_store(12, false);
+    let (image, acknowledged, before_last) = killed_store(12, false);
     let (journal, bytes, _) = image.journal().clone();
-    let mut trial = Trial::new(image, room);
+    let mut trial = Trial::new(image, acknowledged);
     for length in before_last..bytes.len() as u64 {
         trial.cut(&journal, length);
     }
@@ -249,18 +292,18 @@ fn a_journal_cut_anywhere_in_its_last_two_commits_is_noticed() {
 }
 
 /// A store whose rows lie in tables as well as in the journal.
-fn store_with_tables() -> (Image, Model) {
+fn store_with_tables() -> (Image, Acknowledged) {
     let small = Options { memtable_bytes: 16 << 10, ..options() };
-    let (image, room, _) = killed_store_of(150, true, &small, &"x".repeat(400));
+    let (image, acknowledged, _) = killed_store_of(150, true, &small, &"x".repeat(400));
     assert!(image.0.iter().any(|(path, ..)| path.iter().any(|part| part == "tables")), "tables were written");
-    (image, room)
+    (image, acknowledged)
 }
 
 #[test]
 fn any_file_cut_anywhere_is_noticed_or_harmless() {
-    let (image, room) = store_with_tables();
+    let (image, acknowledged) = store_with_tables();
     let files: Vec<_> = image.0.iter().map(|(path, bytes, _)| (path.clone(), bytes.len() as u64)).collect();
-    let (mut trial, mut numbers) = (Trial::new(image, room), Numbers(1));
+    let (mut trial, mut numbers) = (Trial::new(image, acknowledged), Numbers(1));
     for round in 0..1_000 {
         let (file, length) = &files[round % files.len()];
         let length = numbers.below(*length);
@@ -270,9 +313,9 @@ fn any_file_cut_anywhere_is_noticed_or_harmless() {
 
 #[test]
 fn a_byte_flipped_anywhere_in_the_journal_is_noticed_or_harmless() {
-    let (image, room, _) = killed_store(40, true);
+    let (image, acknowledged, _) = killed_store(40, true);
     let (journal, bytes, _) = image.journal().clone();
-    let (mut trial, mut numbers) = (Trial::new(image, room), Numbers(2));
+    let (mut trial, mut numbers) = (Trial::new(image, acknowledged), Numbers(2));
     for _ in 0..400 {
         let (at, bit) = (numbers.below(bytes.len() as u64), numbers.below(8));
         trial.flip(&journal, at, 1 << bit);
@@ -283,9 +326,9 @@ fn a_byte_flipped_anywhere_in_the_journal_is_noticed_or_harmless() {
 
 #[test]
 fn a_byte_flipped_in_any_file_is_noticed_or_harmless() {
-    let (image, room) = store_with_tables();
+    let (image, acknowledged) = store_with_tables();
     let files: Vec<_> = image.0.iter().map(|(path, bytes, _)| (path.clone(), bytes.len() as u64)).collect();
-    let (mut trial, mut numbers) = (Trial::new(image, room), Numbers(3));
+    let (mut trial, mut numbers) = (Trial::new(image, acknowledged), Numbers(3));
     for round in 0..400 {
         let (file, length) = &files[round % files.len()];
         if *length > 0 {
@@ -297,9 +340,9 @@ fn a_byte_flipped_in_any_file_is_noticed_or_harmless() {
 
 #[test]
 fn a_refusal_harms_nothing() {
-    let (image, room, _) = killed_store(20, false);
+    let (image, acknowledged, _) = killed_store(20, false);
     let (journal, bytes, _) = image.journal().clone();
-    let (mut trial, middle) = (Trial::new(image, room.clone()), bytes.len() as u64 / 2);
+    let (mut trial, middle) = (Trial::new(image, acknowledged.clone()), bytes.len() as u64 / 2);
     // The engine alone would cut the journal in the middle. Put the byte back, and everything is there.
     trial.run("flipped and put back", |path| {
         let put = |byte: u8| {
@@ -308,7 +351,7 @@ fn a_refusal_harms_nothing() {
             file.write_all(&[byte]).unwrap();
         };
         put(!bytes[middle as usize]);
-        assert!(!opens_whole_or_refuses(path, &room, "flipped"));
+        assert!(!opens_whole_or_refuses(path, &acknowledged, "flipped"));
         put(bytes[middle as usize]);
     });
     assert_eq!(trial.opened, 1);
@@ -316,7 +359,7 @@ fn a_refusal_harms_nothing() {
 
 #[test]
 fn loss_that_is_accepted_opens_what_is_left() {
-    let (image, room, before_last) = killed_store(12, false);
+    let (image, acknowledged, before_last) = killed_store(12, false);
     let directory = scratch();
     let path = directory.path().join("store");
     image.write(&path);
@@ -328,7 +371,7 @@ fn loss_that_is_accepted_opens_what_is_left() {
     block_on(async {
         let store = LocalStore::open(&path, &accepting).unwrap();
         let (_, left) = store.load(hash(1)).await.unwrap().unwrap();
-        assert!(left.record != room.record);
+        assert!(left.record != acknowledged.room.record);
         store.close().await.unwrap();
     });
     assert_eq!(check(&path, &options()).unwrap(), [], "accepted once, it opens like any other");
@@ -338,15 +381,28 @@ fn loss_that_is_accepted_opens_what_is_left() {
 #[test]
 fn child_that_writes_until_it_is_killed() {
     let Ok(path) = std::env::var("SEABAG_CRASH_DIRECTORY") else { return };
+    let own = u64::from(std::process::id());
     block_on(async {
         let store = LocalStore::open(Path::new(&path), &options()).unwrap();
-        let mut room = Model::create(&store, hash(u64::from(std::process::id()))).await;
-        for _ in 0..1_000_000 {
+        let mut room = Model::create(&store, hash(own)).await;
+        let mut account = AccountModel::create(&store, key(own)).await;
+        for number in 0..1_000_000 {
             let changes = room.append("k", value("x"));
             commit(&store, room.commit(changes)).await;
-            println!("acknowledged {} {}", std::process::id(), room.head);
+            println!("acknowledged {own} {} {}", room.head, account.record.last.0);
+            // What a push supersedes goes with it, so that bags are let go of at every moment.
+            let old = BagSeq(account.record.last.0.saturating_sub(6));
+            let changes = account.change(vec![bag(number, 50)], &[old]);
+            commit_account(&store, account.commit(changes)).await;
+            println!("acknowledged {own} {} {}", room.head, account.record.last.0);
         }
     });
+}
+
+/// What a child said: which room and account, and the last number of each.
+fn said(line: &str) -> Option<[u64; 3]> {
+    let mut numbers = line.split("acknowledged ").nth(1)?.split(' ').map(str::parse);
+    Some([numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?])
 }
 
 #[test]
@@ -365,32 +421,28 @@ fn a_process_that_is_killed_while_it_writes_loses_nothing() {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut last = None;
         for line in lines.by_ref().map_while(Result::ok) {
-            if let Some(rest) = line.split("acknowledged ").nth(1) {
-                let (room, head) = rest.split_once(' ').unwrap();
-                last = Some((room.parse::<u64>().unwrap(), head.parse::<u64>().unwrap()));
-                if head.parse::<u64>().unwrap() > 50 + 37 * round {
-                    break;
-                }
+            last = said(&line).or(last);
+            if last.is_some_and(|[_, head, _]| head > 50 + 37 * round) {
+                break;
             }
         }
         child.kill().unwrap();
         // What it had said before it died counts.
         for line in lines.map_while(Result::ok) {
-            if let Some((room, head)) =
-                line.split("acknowledged ").nth(1).and_then(|rest| rest.split_once(' '))
-                && let (Ok(room), Ok(head)) = (room.parse(), head.parse())
-            {
-                last = Some((room, head));
-            }
+            last = said(&line).or(last);
         }
         child.wait().unwrap();
         acknowledged.push(last.expect("it wrote something"));
         assert_eq!(check(&path, &options()).unwrap(), []);
         block_on(async {
             let store = LocalStore::open(&path, &options()).unwrap();
-            for (room, head) in &acknowledged {
-                let (_, found) = store.load(hash(*room)).await.unwrap().unwrap();
+            for [own, head, last] in &acknowledged {
+                let (_, found) = store.load(hash(*own)).await.unwrap().unwrap();
                 assert!(found.record.stored.0 >= *head, "{} of {head} are there", found.record.stored);
+                let (number, record) = store.snapshot().account(&key(*own)).unwrap().unwrap();
+                assert!(record.last.0 >= *last, "{} of {last} bags were stored", record.last.0);
+                let heads = store.snapshot().peek(number, BagSeq::ZERO, 9, usize::MAX).unwrap();
+                assert_eq!(heads.last().map(|item| item.seq), Some(record.last));
             }
         });
     }

@@ -7,10 +7,13 @@ mod support;
 use std::path::Path;
 
 use proptest::prelude::*;
+use seabag_protocol::host::bag::BagSeq;
+use seabag_protocol::host::record::AccountChanges;
 use seabag_protocol::room::name::RoomSeq;
 use seabag_protocol::room::record::Changes;
 use seabag_store::{LocalStore, Options, Store, check, restore};
 
+use support::accounts::{AccountModel, bag, epoch, key};
 use support::{Model, client, client_record, commit, commit_snapshot, hash, value};
 
 #[derive(Clone, Debug)]
@@ -24,6 +27,10 @@ enum Action {
     Forget(u8),
     Snapshot,
     Recreate,
+    /// Pushes so many bags and lets go of every so many-th that is kept, these included.
+    Bags(u8, u8),
+    Epoch,
+    RecreateAccount,
 }
 
 fn action() -> impl Strategy<Value = Action> {
@@ -37,6 +44,9 @@ fn action() -> impl Strategy<Value = Action> {
         1 => (0..4_u8).prop_map(Action::Forget),
         2 => Just(Action::Snapshot),
         1 => Just(Action::Recreate),
+        6 => (0..6_u8, 1..9_u8).prop_map(|(push, prune)| Action::Bags(push, prune)),
+        1 => Just(Action::Epoch),
+        1 => Just(Action::RecreateAccount),
     ]
 }
 
@@ -55,20 +65,50 @@ fn changes(room: &mut Model, action: &Action) -> Changes {
             room.relay();
             Changes::default()
         }
-        Action::Snapshot | Action::Recreate => Changes::default(),
+        Action::Snapshot | Action::Recreate | Action::Bags(..) | Action::Epoch | Action::RecreateAccount => {
+            Changes::default()
+        }
     }
 }
 
-async fn follow(store: &LocalStore, actions: &[Action]) -> Model {
+fn account_changes(account: &mut AccountModel, push: u8, prune: u8) -> AccountChanges {
+    let last = account.record.last.0;
+    // Ten that come again and again, as soon as they were let go of.
+    let kept = |account: &AccountModel, number| account.bags.values().any(|kept| *kept == bag(number, 8));
+    let mut bags: Vec<_> = (0..u64::from(push)).map(|at| bag(1_000 + last + at, at as usize * 9)).collect();
+    bags.extend(Some(last % 10).filter(|number| !kept(account, *number)).map(|number| bag(number, 8)));
+    let end = last + bags.len() as u64;
+    let old: Vec<_> = (1..=end).rev().step_by(prune.into()).map(BagSeq).collect();
+    account.change(bags, &old)
+}
+
+async fn follow(store: &LocalStore, actions: &[Action]) -> (Model, AccountModel) {
     let mut room = Model::create(store, hash(1)).await;
+    let mut account = AccountModel::create(store, key(1)).await;
     let mut receipts = Vec::new();
     for action in actions {
         let changes = changes(&mut room, action);
         match action {
-            Action::Snapshot => room.check(&*commit_snapshot(store, &room, changes).await),
+            Action::Snapshot => {
+                room.check(&*commit_snapshot(store, &room, changes).await);
+                account.check(&*store.snapshot());
+            }
             Action::Recreate => {
                 assert!(store.remove(hash(1)).await.unwrap());
                 room = Model::create(store, hash(1)).await;
+            }
+            Action::RecreateAccount => {
+                assert!(store.remove_account(key(1)).await.unwrap());
+                account = AccountModel::create(store, key(1)).await;
+            }
+            Action::Bags(push, prune) => {
+                let changes = account_changes(&mut account, *push, *prune);
+                receipts.push(store.submit_account(account.commit(changes)).await.unwrap());
+            }
+            Action::Epoch => {
+                let next = epoch(account.record.lineage.len() as u8 + 1);
+                let changes = account.begin(next);
+                receipts.push(store.submit_account(account.commit(changes)).await.unwrap());
             }
             _ => receipts.push(store.submit(room.commit(changes)).await.unwrap()),
         }
@@ -78,14 +118,15 @@ async fn follow(store: &LocalStore, actions: &[Action]) -> Model {
     }
     commit(store, room.commit(Changes::default())).await;
     room.check_loaded(store, hash(1)).await;
+    account.check(&*store.snapshot());
     assert_eq!(store.check().unwrap(), []);
-    room
+    (room, account)
 }
 
 async fn follow_on_disk(directory: &Path, actions: &[Action]) {
     let (first, second) = (directory.join("first"), directory.join("second"));
     let store = LocalStore::open(&first, &Options::default()).unwrap();
-    let room = follow(&store, actions).await;
+    let (room, account) = follow(&store, actions).await;
     let mut backup = Vec::new();
     store.backup(&mut backup, &mut |_| {}).unwrap();
     store.close().await.unwrap();
@@ -94,6 +135,7 @@ async fn follow_on_disk(directory: &Path, actions: &[Action]) {
     for directory in [&first, &second] {
         let store = LocalStore::open(directory, &Options::default()).unwrap();
         room.check_loaded(&store, hash(1)).await;
+        account.check(&*store.snapshot());
     }
 }
 

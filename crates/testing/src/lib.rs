@@ -7,6 +7,7 @@
 //! - [`tidy`] checks the repository itself.
 //! - [`process`] is a real server in a process of its own: started, stopped, killed, started again.
 //! - [`http_client`] and [`events`] speak HTTP and event streams to it, with nothing of the server's own code.
+//! - [`host_client`] is an account that asks and listens at the host.
 //! - [`socket`] speaks WebSocket in both dialects and encodings; [`raw`] writes whatever bytes a test wants.
 #![allow(
     clippy::unwrap_used,
@@ -22,6 +23,7 @@ pub mod world;
 pub mod history;
 
 pub mod events;
+pub mod host_client;
 pub mod http_client;
 pub mod process;
 pub mod raw;

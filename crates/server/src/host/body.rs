@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Host;
 use super::answer::{Failed, Why};
-use super::call::Rest;
+use super::call::{Call, Rest};
 
 /// A request up to this size is read at once, whoever sends it: there are only so many connections.
 const SMALL_BYTES: usize = 64 * 1024;
@@ -38,9 +38,12 @@ impl Incoming {
         limits: &Limits,
         headers: &HeaderMap,
         body: Body,
-        whole: bool,
+        call: Option<Call>,
     ) -> Result<Self, Failed> {
-        let most = usize::try_from(limits.host_request_bytes_max).unwrap_or(usize::MAX);
+        let whole = call.is_some_and(Call::is_signed_whole);
+        let most =
+            if call == Some(Call::Push) { limits.host_request_bytes_max } else { limits.host_list_bytes_max };
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
         let most = if whole { most.min(SMALL_BYTES) } else { most };
         let told = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if told.is_some_and(|told: usize| told > most) {

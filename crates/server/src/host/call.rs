@@ -64,7 +64,7 @@ impl Call {
 
     /// Whether its signature is one of the whole request: such a request is small, for it is read before it is known
     /// whether its sender may say anything.
-    fn is_signed_whole(self) -> bool {
+    pub(crate) fn is_signed_whole(self) -> bool {
         matches!(self, Self::Prune | Self::DeleteAccount)
     }
 }
@@ -93,8 +93,7 @@ async fn read_and_judge(
     headers: &HeaderMap,
     body: axum::body::Body,
 ) -> Result<Reply, Failed> {
-    let mut incoming =
-        Incoming::open(host.limits(), headers, body, call.is_some_and(Call::is_signed_whole)).await?;
+    let mut incoming = Incoming::open(host.limits(), headers, body, call).await?;
     let judged = match call {
         Some(call) => judge(host, call, headers, &mut incoming).await,
         None => Err(Status::NotFound.into()),

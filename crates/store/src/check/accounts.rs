@@ -137,7 +137,7 @@ impl Checker<'_> {
         }
         let known = |number| numbers.contains(&AccountNumber(number));
         for keyspace in [Keyspace::BagHeads, Keyspace::BagBodies, Keyspace::BagIdentities] {
-            self.strays_in(keyspace, Keyspace::AccountGarbage, "account", known)?;
+            self.strays_in(keyspace, Keyspace::AccountGarbage, "an account", known)?;
         }
         Ok(())
     }
@@ -155,4 +155,106 @@ fn is_lineage(lineage: &[EpochRecord], last: BagSeq) -> bool {
         follows
     });
     open.end.is_none() && follow
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use seabag_protocol::host::bag::{Bag, SealedHead};
+    use seabag_protocol::host::machine::{Account, Bounds, CheckedBag, register};
+    use seabag_protocol::host::record::EpochId;
+
+    use super::*;
+    use crate::engine::memory::MemoryEngine;
+    use crate::engine::{Batch, Engine, Rows};
+    use crate::{AccountCommit, LocalStore, Options, Store};
+
+    fn bag(number: u8) -> CheckedBag {
+        let head = Bytes::from(vec![number; 20]);
+        let sealed = SealedHead { signature: [number; 64], derivation: [number; 8], head };
+        // Every third is a delete's, without a body.
+        let body = vec![number; if number % 3 == 0 { 0 } else { 5 }].into();
+        CheckedBag { bag: Bag { sealed, body }, signed: true }
+    }
+
+    /// All rows of a store with one account of six bags.
+    fn furnished() -> MemoryEngine {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let store = LocalStore::in_memory(&Options::default()).unwrap();
+        runtime.block_on(async {
+            let (key, epoch) = (PublicKey([7; 32]), EpochId([1; 16]));
+            store.create_account(key, register(epoch, 5)).await.unwrap();
+            let (number, record) = store.snapshot().account(&key).unwrap().unwrap();
+            let mut account = Account::new(record, epoch, Bounds::default());
+            account.push((1..=6).map(bag).collect(), 6, |_| None);
+            let commit = AccountCommit { account: number, changes: account.take_changes() };
+            store.submit_account(commit).await.unwrap().await.unwrap();
+        });
+        let (engine, mut batch) = (MemoryEngine::default(), Batch::default());
+        let stored = store.rows().unwrap();
+        for keyspace in Keyspace::ALL {
+            for row in stored.scan(keyspace, &[], None) {
+                let (key, value) = row.unwrap();
+                batch.put(keyspace, key.to_vec(), value);
+            }
+        }
+        engine.write(batch).unwrap();
+        engine
+    }
+
+    fn findings(harm: impl FnOnce(&mut Batch)) -> Vec<String> {
+        let (engine, mut batch) = (furnished(), Batch::default());
+        harm(&mut batch);
+        engine.write(batch).unwrap();
+        super::super::check_rows(&engine).unwrap().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn whole_accounts_have_no_findings() {
+        assert_eq!(findings(|_| {}), [""; 0]);
+    }
+
+    #[test]
+    fn every_row_that_is_missing_is_found() {
+        let engine = furnished();
+        for keyspace in Keyspace::ALL.into_iter().filter(|keyspace| *keyspace >= Keyspace::Accounts) {
+            for row in engine.scan(keyspace, &[], None) {
+                let (key, _) = row.unwrap();
+                let found = findings(|batch| batch.delete(keyspace, key.to_vec()));
+                assert!(!found.is_empty(), "{} without {key:02x?}", keyspace.name());
+            }
+        }
+    }
+
+    #[test]
+    fn every_row_that_is_damaged_is_found() {
+        let engine = furnished();
+        // A body may be anything but longer or shorter.
+        for keyspace in Keyspace::ALL.into_iter().filter(|keyspace| *keyspace >= Keyspace::Accounts) {
+            for row in engine.scan(keyspace, &[], None) {
+                let (key, value) = row.unwrap();
+                let cut = value.slice(..value.len().saturating_sub(1));
+                let found = findings(|batch| batch.put(keyspace, key.to_vec(), cut));
+                assert!(!found.is_empty(), "{} cut at {key:02x?}", keyspace.name());
+            }
+        }
+    }
+
+    #[test]
+    fn findings_say_what_is_wrong_and_where() {
+        let account = AccountNumber(1);
+        let found = findings(|batch| batch.delete(Keyspace::BagBodies, keys::bag_key(account, BagSeq(2))));
+        let whose = "account 0707070707070707070707070707070707070707070707070707070707070707: ";
+        assert_eq!(found, [format!("{whose}bag 2 has a body of 5 bytes, None are stored")]);
+        let found = findings(|batch| batch.delete(Keyspace::BagHeads, keys::bag_key(account, BagSeq(2))));
+        assert!(found.iter().any(|text| text.ends_with("bag 2 has a body and no head")), "{found:?}");
+        assert!(found.iter().any(|text| text.contains("an identity names bag 2")), "{found:?}");
+        assert!(found.iter().any(|text| text.contains("counts 6 bags")), "{found:?}");
+        let found = findings(|batch| {
+            batch.put(Keyspace::BagBodies, keys::bag_key(AccountNumber(9), BagSeq(1)), Bytes::new());
+            batch.put(Keyspace::Meta, layout::META_ACCOUNTS.to_vec(), crate::rows::encode_u64(3));
+        });
+        assert!(found.iter().any(|text| text.contains("an account that is not there: Some(9)")), "{found:?}");
+        assert!(found.iter().any(|text| text == "1 accounts are stored, 3 are counted"), "{found:?}");
+    }
 }

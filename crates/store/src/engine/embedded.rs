@@ -15,8 +15,9 @@ use crate::options::Options;
 
 /// Threads that write tables out and merge them.
 const WORKER_THREADS: usize = 2;
-/// Bytes of journals before the keyspaces that hold the oldest back are written out.
-const JOURNAL_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of journals before the keyspaces that hold the oldest back are written out. As few as the engine allows,
+/// one journal: a directory with little in it would otherwise be mostly journals.
+const JOURNAL_BYTES_MAX: u64 = 64 << 20;
 
 /// What an open database consists of. Snapshots keep it open.
 struct Inner {
@@ -73,9 +74,12 @@ impl EmbeddedEngine {
     }
 }
 
-/// Values go to one keyspace; the rows of the others are small, and there are eight of them.
+/// Values and bodies go to a keyspace each; the rows of the others are small, and there are thirteen of them.
 fn memtable_bytes(keyspace: Keyspace, options: &Options) -> u64 {
-    if keyspace == Keyspace::Streams { options.memtable_bytes } else { options.memtable_bytes / 4 }
+    match keyspace {
+        Keyspace::Streams | Keyspace::BagBodies => options.memtable_bytes,
+        _ => options.memtable_bytes / 4,
+    }
 }
 
 impl Rows for EmbeddedEngine {

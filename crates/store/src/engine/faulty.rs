@@ -68,12 +68,16 @@ impl Engine for FaultyEngine {
 
 #[cfg(test)]
 mod tests {
+    use seabag_protocol::host::auth::PublicKey;
+    use seabag_protocol::host::bag::{Bag, BagSeq, SealedHead};
+    use seabag_protocol::host::machine::register;
+    use seabag_protocol::host::record::{AccountChanges, AccountRecord, EpochId};
     use seabag_protocol::room::name::RoomHash;
     use seabag_protocol::room::record::{Changes, RoomRecord};
 
     use super::*;
     use crate::engine::memory::MemoryEngine;
-    use crate::{Commit, Health, LocalStore, Options, RoomNumber, Store};
+    use crate::{AccountCommit, AccountNumber, Commit, Health, LocalStore, Options, RoomNumber, Store};
 
     fn store(writes: u64, syncs: u64) -> LocalStore {
         let engine = FaultyEngine::new(Arc::new(MemoryEngine::default()), writes, syncs);
@@ -143,5 +147,52 @@ mod tests {
             store.submit(commit).await.unwrap().await.unwrap();
             assert_eq!(synced.load(Ordering::Relaxed), syncs, "reserved up to {reserved}");
         }
+    }
+
+    fn push(account: AccountNumber, seq: u64) -> AccountCommit {
+        let head = Bytes::copy_from_slice(&seq.to_be_bytes());
+        let sealed = SealedHead { signature: [0; 64], derivation: seq.to_be_bytes(), head };
+        let bag = Bag { sealed, body: Bytes::from_static(b"body") };
+        let record = AccountRecord { last: BagSeq(seq), ..register(EpochId([1; 16]), 0) };
+        let insert = vec![(BagSeq(seq), bag)];
+        let changes = AccountChanges { record: Some(record), insert, remove: Vec::new() };
+        AccountCommit { account, changes }
+    }
+
+    async fn keeps_what_was_durable(store: LocalStore) {
+        let key = PublicKey([1; 32]);
+        assert!(store.create_account(key, register(EpochId([1; 16]), 0)).await.unwrap());
+        let (account, _) = store.snapshot().account(&key).unwrap().unwrap();
+        store.submit_account(push(account, 1)).await.unwrap().await.unwrap();
+        let receipt = store.submit_account(push(account, 2)).await.unwrap();
+        assert!(matches!(receipt.await, Err(StoreError::Stopped(_))), "nothing is acknowledged any more");
+        assert!(matches!(store.submit_account(push(account, 2)).await.err(), Some(StoreError::Stopped(_))));
+        assert!(matches!(store.remove_account(key).await, Err(StoreError::Stopped(_))));
+        let heads = store.snapshot().peek(account, BagSeq::ZERO, 9, usize::MAX).unwrap();
+        let seqs: Vec<_> = heads.iter().map(|item| item.seq.0).collect();
+        assert_eq!(seqs, [1], "PEEK shows what was durable, not what was written");
+        assert_eq!(store.snapshot().account(&key).unwrap().unwrap().1.last, BagSeq(1));
+    }
+
+    #[tokio::test]
+    async fn a_bag_that_failed_to_be_written_or_synced_is_not_shown() {
+        keeps_what_was_durable(store(2, u64::MAX)).await;
+        keeps_what_was_durable(store(u64::MAX, 2)).await;
+    }
+
+    #[tokio::test]
+    async fn a_new_account_and_its_removal_are_synced_in_every_durability_mode() {
+        let engine = FaultyEngine::new(Arc::new(MemoryEngine::default()), u64::MAX, u64::MAX);
+        let synced = engine.synced.clone();
+        let options = Options { durability: crate::Durability::None, ..Options::default() };
+        let store = LocalStore::start(Arc::new(engine), None, &options).unwrap();
+        let key = PublicKey([1; 32]);
+        store.create_account(key, register(EpochId([1; 16]), 0)).await.unwrap();
+        assert_eq!(synced.load(Ordering::Relaxed), 1);
+        let (account, _) = store.snapshot().account(&key).unwrap().unwrap();
+        store.submit_account(push(account, 1)).await.unwrap().await.unwrap();
+        assert_eq!(synced.load(Ordering::Relaxed), 1, "a bag is not");
+        store.remove_account(key).await.unwrap();
+        assert_eq!(synced.load(Ordering::Relaxed), 2);
     }
 }

@@ -1,5 +1,7 @@
 //! Reads of accounts and bags of one state. A removed account shows nothing, though its rows may still be there.
 
+use std::iter::Peekable;
+
 use bytes::Bytes;
 use seabag_protocol::host::auth::PublicKey;
 use seabag_protocol::host::bag::{BagIdentity, BagSeq};
@@ -9,7 +11,7 @@ use seabag_protocol::host::record::{AccountRecord, HeldBag};
 
 use super::misshapen;
 use crate::StoreError;
-use crate::engine::Rows;
+use crate::engine::{RowIter, Rows};
 use crate::layout::{Keyspace, accounts as keys, prefix_end};
 use crate::rows::accounts as rows;
 use crate::store::{AccountNumber, AccountSummary};
@@ -88,20 +90,70 @@ pub(crate) fn bodies(
     seqs: &[BagSeq],
 ) -> Result<Vec<PullItem>, StoreError> {
     fence(stored, account)?;
+    let mut reader = BodyReader { stored, account, ascending: 0, last: None, scan: None };
     let mut items = Vec::with_capacity(seqs.len());
     for seq in seqs {
-        let key = keys::bag_key(account, *seq);
-        let body = match stored.get(Keyspace::BagBodies, &key)? {
+        let body = match reader.read(*seq)? {
             Some(body) => body,
-            None => match stored.get(Keyspace::BagHeads, &key)?.map(rows::decode_head).transpose()? {
-                Some((0, _)) => Bytes::new(),
-                Some(_) => return Err(StoreError::Damaged(format!("the body of bag {} is missing", seq.0))),
-                None => continue,
-            },
+            None => {
+                let head = stored.get(Keyspace::BagHeads, &keys::bag_key(account, *seq))?;
+                match head.map(rows::decode_head).transpose()? {
+                    Some((0, _)) => Bytes::new(),
+                    Some(_) => {
+                        return Err(StoreError::Damaged(format!("the body of bag {} is missing", seq.0)));
+                    }
+                    None => continue,
+                }
+            }
         };
         items.push(PullItem { seq: *seq, body });
     }
     Ok(items)
+}
+
+/// Bodies looked up one by one before it pays to scan: a scan costs as much as a few look-ups.
+const LOOK_UPS_BEFORE_SCAN: usize = 3;
+/// Rows that a scan passes over on its way to a body before a look-up would have been cheaper.
+const PASSED_OVER_MAX: usize = 4;
+
+/// Reads bodies, those of ascending numbers by a scan as long as it meets little else.
+struct BodyReader<'a> {
+    stored: &'a dyn Rows,
+    account: AccountNumber,
+    /// How many numbers in a row were above the one before, and none was far off.
+    ascending: usize,
+    last: Option<BagSeq>,
+    scan: Option<Peekable<RowIter<'a>>>,
+}
+
+impl BodyReader<'_> {
+    /// The row of a bag's body, if there is one.
+    fn read(&mut self, seq: BagSeq) -> Result<Option<Bytes>, StoreError> {
+        let above = self.last.is_some_and(|last| last < seq);
+        self.last = Some(seq);
+        self.ascending = if above { self.ascending + 1 } else { 0 };
+        let wanted = keys::bag_key(self.account, seq);
+        if self.ascending < LOOK_UPS_BEFORE_SCAN {
+            self.scan = None;
+            return self.stored.get(Keyspace::BagBodies, &wanted);
+        }
+        let (stored, account) = (self.stored, self.account);
+        let scan = self.scan.get_or_insert_with(|| {
+            let end = prefix_end(&keys::account_number_key(account));
+            stored.scan(Keyspace::BagBodies, &wanted, end.as_deref()).peekable()
+        });
+        for _ in 0..=PASSED_OVER_MAX {
+            match scan.peek() {
+                Some(Ok((key, _))) if **key < *wanted => drop(scan.next()),
+                Some(Ok((key, _))) if **key > *wanted => return Ok(None),
+                None => return Ok(None),
+                Some(_) => return Ok(scan.next().transpose()?.map(|(_, body)| body)),
+            }
+        }
+        self.ascending = 0;
+        self.scan = None;
+        self.stored.get(Keyspace::BagBodies, &wanted)
+    }
 }
 
 /// The numbers of bags that are kept, each `None` if it is not.

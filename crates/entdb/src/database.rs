@@ -1,0 +1,131 @@
+//! The database itself: opening, and the one frame in which everything is written. What it can do is beside
+//! each concept: `write`, `query`, `watch`, `history`, `receive`, `outbox`, `numbers`, `status`.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use seabag_protocol::host::eid::Eid;
+
+use crate::envelope::Reader;
+use crate::storage::{Durability, LinkRow, MemoryStorage, SqliteStorage, Storage};
+use crate::watch::Hub;
+use crate::{Change, Ent, Error, LinkId, Result};
+
+/// A database of entities. Several, in several processes, may be open on one file; each is told of its own
+/// commits by [`watch`](Self::watch), and of the others' by [`changed_elsewhere`](Self::changed_elsewhere).
+#[derive(Debug)]
+pub struct Database {
+    pub(crate) storage: Box<dyn Storage>,
+    pub(crate) reader: Reader,
+    pub(crate) hub: Hub,
+    /// What [`changed_elsewhere`](Self::changed_elsewhere) saw last.
+    version: i64,
+}
+
+impl Database {
+    /// Opens the database in this file, or creates it, for its owner alone (mode 0600). Messages that an
+    /// earlier version set aside are tried again.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::with(Box::new(SqliteStorage::open(path.as_ref())?), Reader::CURRENT)
+    }
+
+    /// A database that ends with the process.
+    pub fn in_memory() -> Self {
+        Self {
+            storage: Box::new(MemoryStorage::default()),
+            reader: Reader::CURRENT,
+            hub: Hub::default(),
+            version: 0,
+        }
+    }
+
+    /// A database on this storage, whose envelopes this reader reads.
+    pub(crate) fn with(storage: Box<dyn Storage>, reader: Reader) -> Result<Self> {
+        let version = storage.version_elsewhere()?;
+        let mut database = Self { storage, reader, hub: Hub::default(), version };
+        database.try_set_aside_again()?;
+        Ok(database)
+    }
+
+    /// Whether another connection or process has committed to the file since the last call, or since opening.
+    pub fn changed_elsewhere(&mut self) -> Result<bool> {
+        let version = self.storage.version_elsewhere()?;
+        Ok(std::mem::replace(&mut self.version, version) != version)
+    }
+
+    /// Does this in one transaction: all of it, or nothing. Watchers hear of it after the commit.
+    pub(crate) fn transact<T>(
+        &mut self,
+        durability: Durability,
+        work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.storage.begin(durability)?;
+        let done = self.storage.links().and_then(|links| {
+            let storage = self.storage.as_mut();
+            let mut transaction =
+                Transaction { storage, reader: self.reader, links, changes: Changes::default() };
+            let answer = work(&mut transaction)?;
+            Ok((answer, transaction.changes.list))
+        });
+        let committed = done.and_then(|done| self.storage.commit().map(|()| done));
+        match committed {
+            Ok((answer, changes)) => {
+                self.hub.publish(changes);
+                Ok(answer)
+            }
+            Err(error) => {
+                self.storage.rollback();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// A transaction that is open.
+pub(crate) struct Transaction<'a> {
+    pub(crate) storage: &'a mut dyn Storage,
+    pub(crate) reader: Reader,
+    /// The links, as they are in this transaction.
+    pub(crate) links: Vec<LinkRow>,
+    changes: Changes,
+}
+
+impl Transaction<'_> {
+    /// A link, as it is in this transaction.
+    pub(crate) fn link(&self, id: LinkId) -> Result<&LinkRow> {
+        self.links.iter().find(|row| row.link.id == id).ok_or(Error::UnknownLink(id))
+    }
+
+    /// Changes a link.
+    pub(crate) fn update_link(&mut self, id: LinkId, change: impl FnOnce(&mut LinkRow)) -> Result<()> {
+        let row = self.links.iter_mut().find(|row| row.link.id == id).ok_or(Error::UnknownLink(id))?;
+        change(row);
+        self.storage.put_link(row)
+    }
+
+    /// The ids of the links that this holds for.
+    pub(crate) fn links_where(&self, wanted: impl Fn(&LinkRow) -> bool) -> Vec<LinkId> {
+        self.links.iter().filter(|row| wanted(row)).map(|row| row.link.id).collect()
+    }
+
+    /// Notes that an entity changed: each is told once, from what it was before to what it is at the end.
+    pub(crate) fn changed(&mut self, eid: &Eid, old: Option<Ent>, new: Option<Ent>) {
+        let Changes { list, places } = &mut self.changes;
+        let place = *places.entry(eid.clone()).or_insert_with(|| {
+            list.push(Change { old, new: None });
+            list.len() - 1
+        });
+        if let Some(change) = list.get_mut(place) {
+            change.new = new;
+        }
+    }
+}
+
+/// What a transaction has changed.
+#[derive(Default)]
+struct Changes {
+    /// One for each entity, in the order of their first changes.
+    list: Vec<Change>,
+    /// Where in the list an entity's is.
+    places: HashMap<Eid, usize>,
+}

@@ -1,0 +1,84 @@
+//! What is kept of an entity's past: per type, the latest message only or all of them.
+
+use seabag_protocol::host::eid::Eid;
+use seabag_protocol::host::message::MessageHead;
+
+use crate::storage::{Durability, EntRow, LogKey, Winner};
+use crate::{Database, Ent, Error, RECEIVE_MAX, Result};
+
+/// What a type keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum History {
+    /// The latest message of each entity.
+    #[default]
+    Latest,
+    /// Every message: uploaded, never pruned, and an entity can go back.
+    All,
+}
+
+/// One message of an entity's past.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The message's head.
+    pub head: MessageHead,
+    /// The entity as this message had it; `None`: the message is its end.
+    pub ent: Option<Ent>,
+}
+
+impl Database {
+    /// An entity's messages that are here, the latest first; those set aside are not among them.
+    pub fn history(&self, eid: &Eid) -> Result<Vec<Version>> {
+        let winner = self.storage.winner(eid)?;
+        let mut versions = Vec::new();
+        if let Some(winner) = winner {
+            versions.push(Version { head: winner.message().head, ent: winner.ent()? });
+        }
+        for row in self.storage.log_of(eid)?.into_iter().rev().filter(|row| row.aside.is_none()) {
+            let head = row.message().head;
+            let ent = match &row.body {
+                None => None,
+                Some(body) => {
+                    let damaged = Error::Damaged("a kept message that was read before");
+                    let envelope = (self.reader.decode)(body).map_err(|_| damaged)?;
+                    Some(EntRow::new(&head, body, envelope).ent()?)
+                }
+            };
+            versions.push(Version { head, ent });
+        }
+        Ok(versions)
+    }
+
+    /// What a type keeps.
+    pub fn history_of(&self, kind: &str) -> Result<History> {
+        self.storage.history(kind)
+    }
+
+    /// Sets what a type keeps from now on. With [`History::Latest`] its past is dropped here, a thousand
+    /// messages a transaction; what breaks off is resumed by calling again.
+    pub fn set_history(&mut self, kind: &str, history: History) -> Result<()> {
+        self.transact(Durability::Synced, |transaction| transaction.storage.set_history(kind, history))?;
+        let mut after = None;
+        while history == History::Latest {
+            after = self.drop_past(kind, after)?;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops what is kept of a type's past, among the next messages of the log.
+    fn drop_past(&mut self, kind: &str, after: Option<LogKey>) -> Result<Option<LogKey>> {
+        self.transact(Durability::Written, |transaction| {
+            let rows = transaction.storage.log(after.as_ref(), RECEIVE_MAX)?;
+            let last = rows.last().map(|row| row.key.clone());
+            for row in rows.into_iter().filter(|row| row.aside.is_none()) {
+                let winner = transaction.storage.winner(&row.key.eid)?;
+                if winner.as_ref().and_then(Winner::kind) == Some(kind) {
+                    transaction.drop_logged(&row)?;
+                }
+            }
+            Ok(last)
+        })
+    }
+}

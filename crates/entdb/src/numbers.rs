@@ -1,0 +1,270 @@
+//! Which number of a link holds what, and so: what has arrived, what is stored there, what may be pruned. A host
+//! is believed about its own storage only: no number that it names can change an entity.
+
+use seabag_protocol::host::bag::BagSeq;
+use seabag_protocol::host::eid::Eid;
+use seabag_protocol::host::epoch::Cursor;
+use seabag_protocol::host::message::MessageHead;
+use seabag_protocol::host::prune::{PrunePair, PruneReason};
+use seabag_protocol::host::record::EpochId;
+
+use crate::database::Transaction;
+use crate::merge::{Source, Standing, check, judge, standing};
+use crate::storage::{BagRow, BagState, Durability, Storage, Which};
+use crate::{Arrivals, Arrived, Database, Fill, Judgement, LinkId, Outcome, Received, Result, Unreadable};
+
+impl Database {
+    /// Merges what a link brought, notes which number holds what, and moves the cursor: one transaction.
+    pub fn receive(&mut self, link: LinkId, arrivals: Arrivals) -> Result<Received> {
+        self.transact(Durability::Written, |transaction| {
+            transaction.link(link)?;
+            let mut received = Received::default();
+            for (seq, arrived) in &arrivals.bags {
+                let outcome = transaction.receive(link, *seq, arrived)?;
+                if outcome.is_none() && matches!(arrived, Arrived::Head(_)) {
+                    received.missing.push(*seq);
+                }
+                received.outcomes.push(outcome);
+            }
+            if let Some(cursor) = arrivals.cursor.filter(|_| received.missing.is_empty()) {
+                transaction.advance(link, cursor)?;
+            }
+            Ok(received)
+        })
+    }
+
+    /// The host has stored these messages under these numbers. What was written meanwhile goes on waiting.
+    pub fn pushed(&mut self, link: LinkId, stored: &[(MessageHead, BagSeq)]) -> Result<()> {
+        self.transact(Durability::Written, |transaction| {
+            transaction.link(link)?;
+            stored.iter().try_for_each(|(head, seq)| transaction.stored(link, head, *seq))
+        })
+    }
+
+    /// Bags that a link's host may let go of: those whose entity's state it is known to hold under another
+    /// number, and damaged ones.
+    pub fn prunable(&self, link: LinkId, max: usize) -> Result<Vec<PrunePair>> {
+        const STEP: usize = 256;
+        let mut pairs = Vec::new();
+        let mut after = BagSeq::ZERO;
+        loop {
+            let rows = self.storage.removable(link, after, STEP)?;
+            let Some((last, _)) = rows.last() else { return Ok(pairs) };
+            after = *last;
+            for (bag, row) in rows {
+                if pairs.len() >= max {
+                    return Ok(pairs);
+                }
+                let reason = match row.state {
+                    BagState::Damaged => Some(PruneReason::Damaged),
+                    _ => self.superseding(link, row.eid.as_ref())?.map(PruneReason::SupersededBy),
+                };
+                pairs.extend(reason.map(|reason| PrunePair { bag, reason }));
+            }
+        }
+    }
+
+    fn superseding(&self, link: LinkId, eid: Option<&Eid>) -> Result<Option<BagSeq>> {
+        eid.map_or(Ok(None), |eid| holder(self.storage.as_ref(), link, eid, Which::Winner))
+    }
+
+    /// These pairs are settled: the host let the bags go, or says that it never will.
+    pub fn pruned(&mut self, link: LinkId, bags: &[BagSeq]) -> Result<()> {
+        self.transact(Durability::Written, |transaction| {
+            transaction.link(link)?;
+            for seq in bags {
+                let row = transaction.storage.bag(link, *seq)?;
+                if row.is_some_and(|row| !matches!(row.state, BagState::Holds(_))) {
+                    transaction.storage.remove_bag(link, *seq)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// The host does not hold these numbers, though it said so: their messages wait again, unless another
+    /// number holds them.
+    pub fn lost(&mut self, link: LinkId, bags: &[BagSeq]) -> Result<()> {
+        self.transact(Durability::Written, |transaction| {
+            transaction.link(link)?;
+            for seq in bags {
+                let Some(row) = transaction.storage.bag(link, *seq)? else { continue };
+                transaction.storage.remove_bag(link, *seq)?;
+                transaction.upload_again(link, &row)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The host's history is another one: what its numbers held is forgotten, the cursor is before its first
+    /// bag, and the link begins with [`Fill::Replay`]. What waits goes on waiting.
+    pub fn reset(&mut self, link: LinkId, epoch: EpochId) -> Result<()> {
+        self.transact(Durability::Written, |transaction| {
+            transaction.update_link(link, |row| {
+                row.link.cursor = Some(Cursor { epoch, seq: BagSeq::ZERO });
+                row.link.stage = Fill::Replay;
+                row.filled.clear();
+            })?;
+            transaction.storage.clear_bags(link)
+        })
+    }
+
+    /// The bags of a link that could not be opened, `max` at most.
+    pub fn unreadable(&self, link: LinkId, max: usize) -> Result<Vec<Unreadable>> {
+        let rows = self.storage.unreadable(link, max)?.into_iter();
+        let reason = |row: BagRow| match row.state {
+            BagState::Unreadable(reason) => reason,
+            _ => String::new(),
+        };
+        Ok(rows.map(|(seq, row)| Unreadable { seq, reason: reason(row) }).collect())
+    }
+}
+
+/// The lowest number that holds a message.
+pub(crate) fn holder(storage: &dyn Storage, link: LinkId, eid: &Eid, which: Which) -> Result<Option<BagSeq>> {
+    let bags = storage.bags_of(link, eid)?;
+    Ok(bags.into_iter().find(|(_, row)| row.state == BagState::Holds(which)).map(|(seq, _)| seq))
+}
+
+impl Transaction<'_> {
+    /// One bag. `None`: it could not be read, or its body is needed.
+    fn receive(&mut self, link: LinkId, seq: BagSeq, arrived: &Arrived) -> Result<Option<Outcome>> {
+        let (head, outcome) = match arrived {
+            Arrived::Whole(message) => (&message.head, self.apply(message, Source::Link(link))?),
+            Arrived::Head(head) => match judge(self.storage, head)? {
+                Judgement::Known => (head, Outcome::Known),
+                Judgement::Superseded => (head, Outcome::Superseded),
+                Judgement::Refused(status) => (head, Outcome::Refused(status)),
+                Judgement::Wanted => return Ok(None),
+            },
+            Arrived::Unreadable { head, reason } => {
+                self.receive_unreadable(link, seq, head.as_ref(), reason)?;
+                return Ok(None);
+            }
+        };
+        match outcome {
+            Outcome::Refused(status) => {
+                self.receive_unreadable(link, seq, None, &format!("refused: {status:?}"))?;
+            }
+            _ => self.number(link, seq, head)?,
+        }
+        Ok(Some(outcome))
+    }
+
+    /// A number has this message, which has been merged.
+    fn number(&mut self, link: LinkId, seq: BagSeq, head: &MessageHead) -> Result<()> {
+        let mut state = match self.locate(head)? {
+            Some(which) => {
+                self.storage.unqueue(link, &head.eid, which)?;
+                Some(BagState::Holds(which))
+            }
+            None if head.is_delete() => None,
+            None => Some(BagState::Superseded),
+        };
+        if state == Some(BagState::Holds(Which::Winner)) {
+            // The same message under several numbers: the lowest one is its own, the others may go.
+            let other = holder(self.storage, link, &head.eid, Which::Winner)?.filter(|other| *other != seq);
+            let extra = if head.is_delete() { None } else { Some(BagState::Superseded) };
+            match other {
+                Some(other) if other > seq => self.set_bag(link, other, Some(&head.eid), extra)?,
+                Some(_) => state = extra,
+                None => {}
+            }
+        }
+        self.set_bag(link, seq, Some(&head.eid), state)
+    }
+
+    /// Which message of those that are here this is.
+    pub(crate) fn locate(&self, head: &MessageHead) -> Result<Option<Which>> {
+        let Ok(hash) = check(head) else { return Ok(None) };
+        let winner = self.storage.winner(&head.eid)?;
+        Ok(match standing(self.storage, winner.as_ref(), head, hash)? {
+            Standing::Here(which) => Some(which),
+            Standing::Less | Standing::Greater => None,
+        })
+    }
+
+    /// Sets or clears what a number holds. If it was thought to hold another message, that one is not there.
+    fn set_bag(
+        &mut self,
+        link: LinkId,
+        seq: BagSeq,
+        eid: Option<&Eid>,
+        state: Option<BagState>,
+    ) -> Result<()> {
+        let before = self.storage.bag(link, seq)?;
+        let now = state.map(|state| BagRow { eid: eid.cloned(), state });
+        if before == now {
+            return Ok(());
+        }
+        match &now {
+            Some(row) => self.storage.put_bag(link, seq, row)?,
+            None => self.storage.remove_bag(link, seq)?,
+        }
+        before.map_or(Ok(()), |before| self.upload_again(link, &before))
+    }
+
+    /// Lets the message of a number wait that turned out not to hold it, unless another does.
+    fn upload_again(&mut self, link: LinkId, row: &BagRow) -> Result<()> {
+        let (Some(eid), BagState::Holds(which)) = (&row.eid, &row.state) else { return Ok(()) };
+        self.queue_unless_held(link, eid, *which).map(|_| ())
+    }
+
+    /// Lets a message wait unless a number holds it. Whether it waits.
+    pub(crate) fn queue_unless_held(&mut self, link: LinkId, eid: &Eid, which: Which) -> Result<bool> {
+        let held = holder(self.storage, link, eid, which)?.is_some();
+        if !held {
+            self.storage.queue(link, eid, which)?;
+        }
+        Ok(!held)
+    }
+
+    /// A bag that cannot be opened, or cannot be a message.
+    fn receive_unreadable(
+        &mut self,
+        link: LinkId,
+        seq: BagSeq,
+        head: Option<&MessageHead>,
+        reason: &str,
+    ) -> Result<()> {
+        let unreadable = BagState::Unreadable(reason.to_owned());
+        let Some(head) = head else { return self.set_bag(link, seq, None, Some(unreadable)) };
+        if let Some(which) = self.locate(head)? {
+            self.set_bag(link, seq, Some(&head.eid), Some(BagState::Damaged))?;
+            return self.queue_unless_held(link, &head.eid, which).map(|_| ());
+        }
+        match judge(self.storage, head)? {
+            Judgement::Superseded => self.number(link, seq, head),
+            _ => self.set_bag(link, seq, Some(&head.eid), Some(unreadable)),
+        }
+    }
+
+    /// A message was stored under a number, the host says.
+    fn stored(&mut self, link: LinkId, head: &MessageHead, seq: BagSeq) -> Result<()> {
+        if !matches!(judge(self.storage, head)?, Judgement::Known | Judgement::Superseded) {
+            return Ok(());
+        }
+        let which = self.locate(head)?;
+        let Some(before) = self.storage.bag(link, seq)? else { return self.number(link, seq, head) };
+        let same = before.eid.as_ref() == Some(&head.eid);
+        match (before.state, which) {
+            // The host took the message for one that it has, which nobody can open: that one has to go first.
+            (BagState::Unreadable(_) | BagState::Damaged, Some(_)) => {
+                let row = BagRow { eid: Some(head.eid.clone()), state: BagState::Damaged };
+                self.storage.put_bag(link, seq, &row)
+            }
+            (BagState::Holds(held), Some(which)) if same && held == which => self.number(link, seq, head),
+            // What is known of that number says otherwise: a host that errs or lies. The message goes on waiting.
+            _ => Ok(()),
+        }
+    }
+
+    /// Moves the cursor forward.
+    fn advance(&mut self, link: LinkId, cursor: Cursor) -> Result<()> {
+        let now = self.link(link)?.link.cursor;
+        if now.is_some_and(|now| now.seq > cursor.seq || now == cursor) {
+            return Ok(());
+        }
+        self.update_link(link, |row| row.link.cursor = Some(cursor))
+    }
+}
