@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::exit::EXIT_CODES;
-use crate::{admin, bench, health, room, serve};
+use crate::{admin, bench, ent, health, keys, room, serve};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,6 +34,10 @@ pub(crate) enum Command {
     Health(health::Health),
     /// Create rooms, write to them, read and follow them.
     Room(room::Room),
+    /// Keep entities on this device, and sync them with your others.
+    Ent(ent::Ent),
+    /// Make a seed, bring one over, look at what follows from it.
+    Keys(keys::Keys),
     /// Look after a server: backup, restore, check, numbers.
     Admin(admin::Admin),
     /// Measure a server.

@@ -5,9 +5,12 @@ mod admin;
 mod arguments;
 mod bench;
 mod client;
+mod ent;
 mod exit;
 mod health;
+mod keys;
 mod output;
+mod place;
 mod room;
 mod serve;
 mod settings;
@@ -52,6 +55,8 @@ fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             Command::Serve(command) => serve::run(command).await,
             Command::Health(command) => health::run(command).await,
             Command::Room(command) => room::run(command).await,
+            Command::Ent(command) => ent::run(command).await,
+            Command::Keys(command) => keys::run(command),
             Command::Admin(command) => admin::run(command).await,
             Command::Bench(command) => bench::run(command).await,
         }

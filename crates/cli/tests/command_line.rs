@@ -62,7 +62,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
-const COMMANDS: [&str; 27] = [
+const COMMANDS: [&str; 48] = [
     "",
     "serve",
     "health",
@@ -81,6 +81,27 @@ const COMMANDS: [&str; 27] = [
     "room export",
     "room import",
     "room rm",
+    "keys",
+    "keys new",
+    "keys show",
+    "keys words",
+    "ent",
+    "ent link",
+    "ent unlink",
+    "ent put",
+    "ent get",
+    "ent ls",
+    "ent rm",
+    "ent tree",
+    "ent watch",
+    "ent sync",
+    "ent status",
+    "ent history",
+    "ent undo",
+    "ent keep",
+    "ent export",
+    "ent import",
+    "ent delete-account",
     "admin",
     "admin backup",
     "admin restore",

@@ -53,6 +53,24 @@ impl Database {
         Ok(std::mem::replace(&mut self.version, version) != version)
     }
 
+    /// Whose the database is; `None` until somebody has claimed it.
+    pub fn owner(&self) -> Result<Option<String>> {
+        self.storage.owner()
+    }
+
+    /// Makes the database this owner's, unless it is somebody's already. `owner` names a seed without telling
+    /// anything of it: two people's entities in one database would be uploaded to both of their accounts.
+    /// Whose it is then.
+    pub fn claim(&mut self, owner: &str) -> Result<String> {
+        if let Some(owner) = self.storage.owner()? {
+            return Ok(owner);
+        }
+        self.transact(Durability::Synced, |transaction| match transaction.storage.owner()? {
+            Some(owner) => Ok(owner),
+            None => transaction.storage.set_owner(owner).map(|()| owner.to_owned()),
+        })
+    }
+
     /// Does this in one transaction: all of it, or nothing. Watchers hear of it after the commit.
     pub(crate) fn transact<T>(
         &mut self,

@@ -4,7 +4,7 @@ use seabag_protocol::host::eid::Eid;
 use seabag_protocol::host::message::MessageHead;
 
 use crate::storage::{Durability, EntRow, LogKey, Winner};
-use crate::{Database, Ent, Error, RECEIVE_MAX, Result};
+use crate::{Database, Ent, RECEIVE_MAX, Result};
 
 /// What a type keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,17 +31,17 @@ impl Database {
         let winner = self.storage.winner(eid)?;
         let mut versions = Vec::new();
         if let Some(winner) = winner {
-            versions.push(Version { head: winner.message().head, ent: winner.ent()? });
+            versions.push(Version { head: winner.message().head, ent: winner.ent() });
         }
         for row in self.storage.log_of(eid)?.into_iter().rev().filter(|row| row.aside.is_none()) {
             let head = row.message().head;
             let ent = match &row.body {
                 None => None,
-                Some(body) => {
-                    let damaged = Error::Damaged("a kept message that was read before");
-                    let envelope = (self.reader.decode)(body).map_err(|_| damaged)?;
-                    Some(EntRow::new(&head, body, envelope).ent()?)
-                }
+                Some(body) => match (self.reader.decode)(body) {
+                    Ok(envelope) => Some(EntRow::new(&head, body, envelope).ent()),
+                    // A later version could read it, and kept it.
+                    Err(_) => continue,
+                },
             };
             versions.push(Version { head, ent });
         }

@@ -226,8 +226,7 @@ impl Transaction<'_> {
         }
         self.storage.put_winner(&new)?;
         self.wait(&new.message().head, Which::Winner, source)?;
-        let old = old.map(Winner::ent).transpose()?.flatten();
-        self.changed(&eid, old, new.ent()?);
+        self.changed(&eid, old.and_then(Winner::ent), new.ent());
         Ok(Outcome::Applied)
     }
 

@@ -96,6 +96,12 @@ impl Database {
         })
     }
 
+    /// The numbers behind this one that are believed to hold messages, ascending, `max` at most. Those behind the
+    /// cursor are believed on the word of a push or a notice, which name no epoch: see [`lost`](Self::lost).
+    pub fn held_after(&self, link: LinkId, after: BagSeq, max: usize) -> Result<Vec<BagSeq>> {
+        self.storage.held(link, after, max)
+    }
+
     /// The host's history is another one: what its numbers held is forgotten, the cursor is before its first
     /// bag, and the link begins with [`Fill::Replay`]. What waits goes on waiting.
     pub fn reset(&mut self, link: LinkId, epoch: EpochId) -> Result<()> {
@@ -254,6 +260,8 @@ impl Transaction<'_> {
                 self.storage.put_bag(link, seq, &row)
             }
             (BagState::Holds(held), Some(which)) if same && held == which => self.number(link, seq, head),
+            // It was taken for one bag too many, and the other one has been lost since.
+            (BagState::Superseded, Some(_)) if same => self.number(link, seq, head),
             // What is known of that number says otherwise: a host that errs or lies. The message goes on waiting.
             _ => Ok(()),
         }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use seabag_protocol::host::eid::Eid;
 
-use crate::storage::Winner;
+use crate::storage::{EntRow, Winner};
 use crate::{Database, Ent, Error, Message, Result};
 
 /// The most entities of one page; a greater limit means this one.
@@ -175,7 +175,7 @@ pub struct MessagePage {
 impl Database {
     /// An entity.
     pub fn get(&self, eid: &Eid) -> Result<Option<Ent>> {
-        self.storage.winner(eid)?.map_or(Ok(None), Winner::ent)
+        Ok(self.storage.winner(eid)?.and_then(Winner::ent))
     }
 
     /// A page of a selection.
@@ -184,7 +184,7 @@ impl Database {
         // One more than asked for says whether there is a next page.
         let rows = self.storage.ents(&Query { limit: limit + 1, ..query.clone() })?;
         let more = rows.len() > limit;
-        let ents: Vec<Ent> = rows.into_iter().take(limit).map(|row| row.ent()).collect::<Result<_>>()?;
+        let ents: Vec<Ent> = rows.into_iter().take(limit).map(EntRow::ent).collect();
         let next = ents
             .last()
             .filter(|_| more)

@@ -1,7 +1,8 @@
 //! Durability behind the server: one trait, two backends, one conformance suite.
 //!
-//! The data flows one way: a room's driver [`Store::submit`]s what its machine wants persisted; one thread
-//! commits all that waits as one transaction with one sync; the [`Receipt`] then releases the effects.
+//! The data flows one way: a room's driver [`Store::submit`]s what its machine wants persisted, an account's
+//! driver [`Store::submit_account`]s it; one thread commits all that waits as one transaction with one sync; the
+//! [`Receipt`] then releases the effects.
 //!
 //! ```
 //! use seabag_protocol::room::name::RoomHash;
@@ -33,6 +34,7 @@ mod layout;
 mod local;
 mod opening;
 mod options;
+mod order;
 mod queue;
 mod read;
 mod readers;

@@ -17,10 +17,11 @@ use seabag_protocol::room::record::{
 use seabag_protocol::room::value::Value;
 use tokio::sync::{oneshot, watch};
 
-use crate::committer::{Committer, Order, Reply};
+use crate::committer::Committer;
 use crate::engine::memory::MemoryEngine;
 use crate::engine::{Engine, Rows};
 use crate::options::Options;
+use crate::order::{Order, Reply};
 use crate::readers::Readers;
 use crate::shared::{Counts, Shared};
 use crate::store::{

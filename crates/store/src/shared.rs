@@ -9,9 +9,9 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use crate::StoreError;
-use crate::committer::Order;
 use crate::engine::Engine;
 use crate::options::Options;
+use crate::order::Order;
 use crate::queue::Queue;
 use crate::read::StoreSnapshot;
 use crate::store::{Health, Statistics};

@@ -5,9 +5,9 @@
 
 mod support;
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use seabag_protocol::room::name::RoomSeq;
 use seabag_store::{LocalStore, Options, Store, StoreError, check};
 
 use support::accounts::{AccountModel, bag, commit_account, key};
+use support::image::Image;
 use support::{Model, commit, hash, value};
 
 /// Small tables and caches: thousands of stores are opened here.
@@ -31,76 +32,6 @@ fn scratch() -> tempfile::TempDir {
 
 fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
-}
-
-/// All files below a directory, by their paths within it, in a stable order.
-fn files(directory: &Path) -> Vec<PathBuf> {
-    let (mut found, mut open) = (Vec::new(), vec![directory.to_owned()]);
-    while let Some(next) = open.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                open.push(path);
-            } else {
-                found.push(path.strip_prefix(directory).unwrap().to_owned());
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-/// What is in a file up to its last byte that is not zero, and how long it is: journals are reserved far ahead.
-fn content(path: &Path) -> std::io::Result<(Vec<u8>, u64)> {
-    let mut file = File::open(path)?;
-    let length = file.metadata().unwrap().len();
-    let (mut bytes, mut piece) = (Vec::new(), vec![0; 1 << 16]);
-    loop {
-        let read = file.read(&mut piece).unwrap();
-        let empty = piece[..read].iter().all(|byte| *byte == 0);
-        // Nothing that a test writes has this much of nothing in it.
-        if read == 0 || (empty && read == piece.len()) {
-            break;
-        }
-        bytes.extend_from_slice(&piece[..read]);
-    }
-    while bytes.last() == Some(&0) {
-        bytes.pop();
-    }
-    Ok((bytes, length))
-}
-
-/// A directory as it was at some moment, in memory.
-struct Image(Vec<(PathBuf, Vec<u8>, u64)>);
-
-impl Image {
-    fn take(directory: &Path) -> Self {
-        let read = |path: PathBuf| {
-            let (bytes, length) = content(&directory.join(&path))?;
-            Ok((path, bytes, length))
-        };
-        // The engine may delete a file between listing and reading it.
-        for _ in 0..100 {
-            if let Ok(read) = files(directory).into_iter().map(read).collect::<std::io::Result<_>>() {
-                return Self(read);
-            }
-        }
-        panic!("{} does not come to rest", directory.display());
-    }
-
-    fn write(&self, directory: &Path) {
-        for (path, bytes, length) in &self.0 {
-            let path = directory.join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            let mut file = File::create(path).unwrap();
-            file.write_all(bytes).unwrap();
-            file.set_len(*length).unwrap();
-        }
-    }
-
-    fn journal(&self) -> &(PathBuf, Vec<u8>, u64) {
-        self.0.iter().rev().find(|(path, ..)| path.extension().is_some_and(|end| end == "jnl")).unwrap()
-    }
 }
 
 /// What was acknowledged.

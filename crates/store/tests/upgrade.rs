@@ -8,19 +8,27 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use seabag_store::{LocalStore, Options, Store, StoreError, check};
 
 use support::accounts::{AccountModel, bag, commit_account, key};
-use support::{Model, fixture, furnish, hash};
+use support::image::Image;
+use support::{Model, furnish, hash};
 
 /// Written by the last program of format 1: rows in tables and in the journal.
 const FIRST: &[u8] = include_bytes!("fixtures/store-1.bin");
 
+/// One test at a time: a child that is just being started holds what this process has open, its locks too.
+fn alone() -> impl Drop {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn unpacked(directory: &Path) -> PathBuf {
     let path = directory.join("store");
-    fixture::unpack(FIRST, &path);
+    Image::unpack(FIRST).write(&path);
     assert_eq!(format_of(&path), "seabag store 1\n");
     path
 }
@@ -81,12 +89,14 @@ fn upgrade_partly(path: &Path, steps: usize) {
 
 #[test]
 fn a_store_of_the_first_format_is_upgraded_with_all_it_holds() {
+    let _alone = alone();
     let directory = tempfile::tempdir().unwrap();
     opens_upgraded(&unpacked(directory.path()), &expected_rooms());
 }
 
 #[test]
 fn an_upgrade_that_was_interrupted_anywhere_is_done_again() {
+    let _alone = alone();
     let rooms = expected_rooms();
     for steps in 0..=8 {
         let directory = tempfile::tempdir().unwrap();
@@ -108,6 +118,7 @@ fn child_that_upgrades_until_it_is_killed() {
 
 #[test]
 fn an_upgrade_that_is_killed_loses_nothing() {
+    let _alone = alone();
     let rooms = expected_rooms();
     for round in 0..12 {
         let directory = tempfile::tempdir().unwrap();
@@ -130,6 +141,7 @@ fn an_upgrade_that_is_killed_loses_nothing() {
 
 #[test]
 fn a_keyspace_of_the_first_format_is_still_missed() {
+    let _alone = alone();
     let directory = tempfile::tempdir().unwrap();
     let path = unpacked(directory.path());
     // Keyspaces are numbered as they were made: the fifth holds the streams.
@@ -141,6 +153,7 @@ fn a_keyspace_of_the_first_format_is_still_missed() {
 
 #[test]
 fn rows_that_are_behind_their_directory_are_refused() {
+    let _alone = alone();
     let directory = tempfile::tempdir().unwrap();
     let path = unpacked(directory.path());
     fs::write(path.join("format"), "seabag store 2\n").unwrap();
@@ -159,5 +172,5 @@ fn pack_a_fixture() {
     let [directory, file] = ["SEABAG_FIXTURE_DIRECTORY", "SEABAG_FIXTURE_FILE"].map(std::env::var);
     let (directory, file) = (directory.unwrap(), PathBuf::from(file.unwrap()));
     assert!(!file.exists(), "a fixture is never overwritten: {}", file.display());
-    fs::write(file, fixture::pack(Path::new(&directory))).unwrap();
+    fs::write(file, Image::take(Path::new(&directory)).pack()).unwrap();
 }

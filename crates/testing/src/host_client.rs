@@ -114,7 +114,12 @@ impl Account {
     /// A bag with a message of its own: each number is another message. `sealing` makes the nonces: the same message
     /// with two of them is sealed twice. `None` deletes.
     pub fn bag(&self, number: u64, body: Option<&[u8]>, sealing: u8) -> Bag {
-        let eid = Eid::new(&number.to_be_bytes(), 1_767_225_600_000).expect("an id");
+        self.bag_of(&number.to_be_bytes(), number, body, sealing)
+    }
+
+    /// The same of an entity with an id of any length: heads are as long as their entity's id.
+    pub fn bag_of(&self, id: &[u8], number: u64, body: Option<&[u8]>, sealing: u8) -> Bag {
+        let eid = Eid::new(id, 1_767_225_600_000).expect("an id");
         let head = MessageHead::new(eid, number, 0, body);
         let (mut head_nonce, mut body_nonce) = ([sealing; 24], [!sealing; 24]);
         head_nonce[..8].copy_from_slice(&number.to_be_bytes());
@@ -139,6 +144,14 @@ impl Account {
         let request = push::request(&self.timestamp_at(now_ms()), bags).expect("a request");
         let mut reader = post(server, "/push", request).await.expect();
         PushItem::read_all(&mut reader).expect("items")
+    }
+
+    /// Pushes to a server that may end meanwhile; `None` when no answer came.
+    pub async fn try_push(&self, server: &ServerProcess, bags: &[Bag]) -> Option<Vec<PushItem>> {
+        let request = push::request(&self.timestamp_at(now_ms()), bags).expect("a request");
+        let request = server.request("POST", "/push").body("application/octet-stream", request);
+        let mut reader = Answer::read(request.try_send().await.ok()?).expect();
+        Some(PushItem::read_all(&mut reader).expect("items"))
     }
 
     /// Pushes what has to be stored; the numbers.

@@ -3,6 +3,7 @@
 //! - [`naive_store`] does to plain maps what a machine's `Changes` ask for.
 //! - [`model`] is a room by the letter of the rules, slow and obvious, to compare the machine with.
 //! - [`world`] is a simulated server with clients, network, crashes and restores, all from one seed.
+//! - [`blind_host`] is a host of sealed bags in memory, with the real account machine.
 //! - [`history`] checks what concurrent clients saw of one room.
 //! - [`tidy`] checks the repository itself.
 //! - [`process`] is a real server in a process of its own: started, stopped, killed, started again.
@@ -15,6 +16,7 @@
     reason = "only tests link this crate, and a panic is how a test fails"
 )]
 
+pub mod blind_host;
 pub mod chance;
 pub mod model;
 pub mod naive_store;

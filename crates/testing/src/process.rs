@@ -373,7 +373,7 @@ pub fn run_program(arguments: &[&str]) -> std::process::Output {
 }
 
 /// The program under test: `SEABAG_BINARY`, or the one that cargo puts beside the tests, built if it is missing.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     if let Some(path) = std::env::var_os("SEABAG_BINARY") {
         return path.into();
     }

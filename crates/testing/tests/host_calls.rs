@@ -59,7 +59,10 @@ async fn a_message_that_is_sealed_again_keeps_its_first_number_and_nobody_hears_
     assert_ne!(first, again);
     assert_eq!(account.store(&server, &[first.clone()]).await, [1]);
     assert_eq!(listener.notice().await.len(), 1);
-    assert_eq!(account.store(&server, &[again.clone(), account.bag(2, Some(b"eggs"), 0), again]).await, [1, 2, 1]);
+    assert_eq!(
+        account.store(&server, &[again.clone(), account.bag(2, Some(b"eggs"), 0), again]).await,
+        [1, 2, 1]
+    );
     let notice = listener.notice().await;
     assert_eq!(notice.iter().map(|item| item.seq.0).collect::<Vec<_>>(), [2]);
     assert_eq!(account.pull(&server, &[1]).await[0].body, first.body, "the first sealing stays");
@@ -159,11 +162,13 @@ async fn whoever_cannot_show_who_it_is_does_not_listen() {
         assert_eq!(refused.status, 401, "{why}");
     }
     for path in ["/", "/user", "/any/path/at/all", "/room/not-a-connect"] {
-        let mut listener = Listener::open(&server, &format!("{path}?t={}&x=1", HEXUPPER.encode(&fresh))).await.unwrap();
+        let mut listener =
+            Listener::open(&server, &format!("{path}?t={}&x=1", HEXUPPER.encode(&fresh))).await.unwrap();
         assert_eq!(listener.next_within(Duration::from_millis(1)).await, None);
     }
     let room = server.new_room().await;
-    let refused = Listener::open(&server, &format!("/room/{}/connect?t={token}", &room[1..])).await.unwrap_err();
+    let refused =
+        Listener::open(&server, &format!("/room/{}/connect?t={token}", &room[1..])).await.unwrap_err();
     assert_eq!(refused.status, 404, "a room's path is a room's");
     server.assert_keeps(&[&token, &HEXLOWER.encode(&account.key().0)]).await;
 }
@@ -196,18 +201,16 @@ async fn a_pruned_bag_is_gone_its_number_does_not_come_again_and_no_last_copy_go
     account.store(&server, &account.bags(0..4)).await;
     account.store(&server, &[account.bag(4, None, 0)]).await;
     let pairs = [superseded(1, 2), superseded(3, 3), superseded(4, 99), superseded(5, 2), superseded(77, 2)];
-    let expected = [
-        Status::Success,
-        Status::InvalidParam,
-        Status::NotFound,
-        Status::InvalidRequest,
-        Status::Success,
-    ];
+    let expected =
+        [Status::Success, Status::InvalidParam, Status::NotFound, Status::InvalidRequest, Status::Success];
     assert_eq!(account.prune(&server, &pairs).await, expected);
     assert_eq!(kept(&server, &account).await, [2, 3, 4, 5]);
     assert_eq!(account.pull(&server, &[1, 2]).await.len(), 1);
     let damaged = PrunePair { bag: BagSeq(2), reason: PruneReason::Damaged };
-    assert_eq!(account.prune(&server, &[damaged, superseded(1, 3)]).await, [Status::Success, Status::Success]);
+    assert_eq!(
+        account.prune(&server, &[damaged, superseded(1, 3)]).await,
+        [Status::Success, Status::Success]
+    );
     let again = account.bag(0, Some(b"something to keep"), 9);
     assert_eq!(account.store(&server, &[again]).await, [6], "a new number for what was let go");
 }
@@ -220,7 +223,8 @@ async fn a_call_that_destroys_is_good_for_its_path_origin_epoch_time_and_body_on
     let mut body = Vec::new();
     superseded(1, 2).write(&mut body).unwrap();
     let origin = format!("http://{}", server.address());
-    let call = |origin: &str, path: &str, epoch, time_ms| account.call_at(origin, path, epoch, time_ms, &body);
+    let call =
+        |origin: &str, path: &str, epoch, time_ms| account.call_at(origin, path, epoch, time_ms, &body);
     let mut other_body = call(&origin, "/prune", epoch, now_ms());
     *other_body.last_mut().unwrap() = 3;
     for (request, status) in [
@@ -238,7 +242,11 @@ async fn a_call_that_destroys_is_good_for_its_path_origin_epoch_time_and_body_on
     let request = call(&origin, "/prune", epoch, now_ms());
     for _ in 0..2 {
         let answer = post(&server, "/prune", request.clone()).await;
-        assert_eq!((answer.status(), &answer.rest[..]), (Status::Success, &[0, 0][..]), "a replay changes nothing");
+        assert_eq!(
+            (answer.status(), &answer.rest[..]),
+            (Status::Success, &[0, 0][..]),
+            "a replay changes nothing"
+        );
     }
     assert_eq!(kept(&server, &account).await, [2, 3]);
 }
@@ -260,7 +268,11 @@ async fn a_deleted_account_is_gone_and_comes_back_as_another() {
     assert_eq!(kept(&server, &account).await.len(), 0);
     let answer = account.epoch(&server, Some(Cursor { epoch: before.epoch, seq: BagSeq(0) })).await;
     assert!(!answer.valid && answer.epoch != before.epoch);
-    assert_eq!(post(&server, "/delete-account", call).await.status(), Status::InvalidRequest, "another history");
+    assert_eq!(
+        post(&server, "/delete-account", call).await.status(),
+        Status::InvalidRequest,
+        "another history"
+    );
     assert_eq!(account.store(&server, &account.bags(5..6)).await, [1]);
 }
 
@@ -298,7 +310,10 @@ async fn a_cursor_outlives_a_restart_and_not_the_loss_of_what_it_has_seen() {
     assert!(account.epoch(&set_back, cursor(5)).await.valid);
     assert!(!account.epoch(&set_back, cursor(9)).await.valid);
     account.store(&set_back, &account.bags(20..30)).await;
-    assert!(!account.epoch(&set_back, cursor(9)).await.valid, "9 has been given out again, for something else");
+    assert!(
+        !account.epoch(&set_back, cursor(9)).await.valid,
+        "9 has been given out again, for something else"
+    );
     // A host that was wiped knows nothing.
     let wiped = ServerProcess::start().await;
     account.register(&wiped).await;
@@ -315,13 +330,18 @@ async fn a_large_answer_comes_whole() {
     assert_eq!(heads.iter().map(|item| item.seq.0).collect::<Vec<_>>(), (1..=6_000).collect::<Vec<_>>());
     let numbers: Vec<_> = (1..=6_001).rev().collect();
     let bodies = account.pull(&server, &numbers).await;
-    assert_eq!(bodies.iter().map(|item| item.seq.0).collect::<Vec<_>>(), (1..=6_000).rev().collect::<Vec<_>>());
+    assert_eq!(
+        bodies.iter().map(|item| item.seq.0).collect::<Vec<_>>(),
+        (1..=6_000).rev().collect::<Vec<_>>()
+    );
 }
 
 #[tokio::test]
 async fn the_rooms_keep_their_paths_and_the_host_gets_the_other_posts() {
     let server = ServerProcess::start().await;
-    let send = |method: &str, path: &str| Request::new(server.address(), method, path).body("text/plain", "x").send();
+    let send = |method: &str, path: &str| {
+        Request::new(server.address(), method, path).body("text/plain", "x").send()
+    };
     for path in ["/", "/nope", "/user/", "/USER", "/a/b"] {
         let reply = send("POST", path).await;
         assert_eq!((reply.status, reply.body[0]), (200, 13), "{path}");

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -11,10 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::link::Link;
 use crate::exit::usage;
-use crate::output;
+use crate::{output, place};
 
 /// Longest alias. An id has at least 22 characters, so no id is ever taken for an alias.
 pub(crate) const ALIAS_CHARACTERS_MAX: usize = 20;
+
+/// The file's opening line.
+const OPENING: &str = "# Rooms by alias. The ids are secrets: who has one can use the room.\n\n";
 
 /// The file as it is.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -47,15 +49,7 @@ pub(crate) struct Aliases {
 impl Aliases {
     /// In the directory that the environment names.
     pub(crate) fn of_this_user() -> anyhow::Result<Self> {
-        let variable =
-            |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let directory = variable("SEABAG_HOME")
-            .or_else(|| variable("XDG_CONFIG_HOME").map(|config| config.join("seabag")))
-            .or_else(|| variable("HOME").map(|home| home.join(".config").join("seabag")));
-        match directory {
-            Some(directory) => Ok(Self { directory }),
-            None => Err(usage("there is no place for aliases: set SEABAG_HOME or HOME")),
-        }
+        Ok(Self { directory: place::configuration()? })
     }
 
     #[cfg(test)]
@@ -134,32 +128,13 @@ impl Aliases {
         })
     }
 
-    /// Written beside, synced, renamed: after a crash the file is the old or the new one.
     fn write(&self, contents: &Contents) -> anyhow::Result<()> {
-        let path = self.path();
-        let write = || -> anyhow::Result<()> {
-            // Such files belong to their owner alone from the first moment.
-            let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
-            file.write_all(b"# Rooms by alias. The ids are secrets: who has one can use the room.\n\n")?;
-            file.write_all(toml::to_string(contents)?.as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        write().with_context(|| format!("cannot write {}", path.display()))
+        let text = toml::to_string(contents).context("cannot write the aliases")?;
+        place::replace_private_file(&self.path(), format!("{OPENING}{text}").as_bytes())
     }
 
-    /// Two commands at once must not lose each other's room.
     fn lock(&self) -> anyhow::Result<File> {
-        create_private_directory(&self.directory)
-            .with_context(|| format!("cannot make {}", self.directory.display()))?;
-        let path = self.directory.join("rooms.lock");
-        let open = || -> std::io::Result<File> {
-            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
-            file.lock()?;
-            Ok(file)
-        };
-        open().with_context(|| format!("cannot lock {}", path.display()))
+        place::lock(&self.directory, "rooms.lock")
     }
 }
 
@@ -191,28 +166,11 @@ fn to_link(alias: &str, row: &Row) -> anyhow::Result<Link> {
     Link::parse(&row.id, &row.server).map_err(|error| usage(format!("the room {alias} is damaged: {error}")))
 }
 
-#[cfg(unix)]
-fn create_private_directory(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn create_private_directory(path: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(path)
-}
-
-#[cfg(unix)]
 fn warn_if_others_can_read(path: &Path) {
-    use std::os::unix::fs::PermissionsExt;
-    let open = fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0);
-    if open {
+    if fs::metadata(path).is_ok_and(|metadata| place::is_open_to_others(&metadata)) {
         output::warning(&format!("other users can read {}: chmod 600 it", path.display()));
     }
 }
-
-#[cfg(not(unix))]
-fn warn_if_others_can_read(_: &Path) {}
 
 #[cfg(test)]
 mod tests {

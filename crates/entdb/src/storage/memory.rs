@@ -42,6 +42,7 @@ struct Tables {
     queued: OrdMap<(LinkId, Eid, Which), u64>,
     last_position: u64,
     reader: u32,
+    owner: Option<String>,
 }
 
 impl Storage for MemoryStorage {
@@ -71,6 +72,15 @@ impl Storage for MemoryStorage {
 
     fn set_reader(&mut self, version: u32) -> Result<()> {
         self.tables.reader = version;
+        Ok(())
+    }
+
+    fn owner(&self) -> Result<Option<String>> {
+        Ok(self.tables.owner.clone())
+    }
+
+    fn set_owner(&mut self, owner: &str) -> Result<()> {
+        self.tables.owner = Some(owner.to_owned());
         Ok(())
     }
 
@@ -236,6 +246,11 @@ impl Storage for MemoryStorage {
     fn removable(&self, link: LinkId, after: BagSeq, limit: usize) -> Result<Vec<(BagSeq, BagRow)>> {
         let wanted = |row: &BagRow| matches!(row.state, BagState::Superseded | BagState::Damaged);
         Ok(self.tables.bags_where(link, after, wanted).take(limit).collect())
+    }
+
+    fn held(&self, link: LinkId, after: BagSeq, limit: usize) -> Result<Vec<BagSeq>> {
+        let wanted = |row: &BagRow| matches!(row.state, BagState::Holds(_));
+        Ok(self.tables.bags_where(link, after, wanted).map(|(seq, _)| seq).take(limit).collect())
     }
 
     fn unreadable(&self, link: LinkId, limit: usize) -> Result<Vec<(BagSeq, BagRow)>> {

@@ -12,7 +12,7 @@ use seabag_protocol::host::message::MessageHash;
 
 pub(crate) use memory::MemoryStorage;
 pub(crate) use rows::{
-    Aside, BagRow, BagState, Content, EntRow, LinkRow, LogKey, LogRow, OutboxRow, TombstoneRow, Which, Winner,
+    Aside, BagRow, BagState, EntRow, LinkRow, LogKey, LogRow, OutboxRow, TombstoneRow, Which, Winner,
 };
 pub(crate) use sqlite::SqliteStorage;
 
@@ -42,6 +42,11 @@ pub(crate) trait Storage: fmt::Debug + Send {
     fn reader(&self) -> Result<u32>;
     /// Sets it.
     fn set_reader(&mut self, version: u32) -> Result<()>;
+
+    /// Whose the database is, if it is anybody's.
+    fn owner(&self) -> Result<Option<String>>;
+    /// Sets it, once.
+    fn set_owner(&mut self, owner: &str) -> Result<()>;
 
     /// An entity's state or end.
     fn winner(&self, eid: &Eid) -> Result<Option<Winner>>;
@@ -91,6 +96,8 @@ pub(crate) trait Storage: fmt::Debug + Send {
     fn bags_of(&self, link: LinkId, eid: &Eid) -> Result<Vec<(BagSeq, BagRow)>>;
     /// Numbers above this one that are superseded or damaged, ascending.
     fn removable(&self, link: LinkId, after: BagSeq, limit: usize) -> Result<Vec<(BagSeq, BagRow)>>;
+    /// Numbers above this one that hold messages, ascending.
+    fn held(&self, link: LinkId, after: BagSeq, limit: usize) -> Result<Vec<BagSeq>>;
     /// Numbers whose bags could not be read, ascending.
     fn unreadable(&self, link: LinkId, limit: usize) -> Result<Vec<(BagSeq, BagRow)>>;
     /// How many those are.

@@ -26,16 +26,11 @@ pub(crate) struct EntRow {
     pub(crate) group: Option<String>,
     pub(crate) offset_ms: u64,
     pub(crate) counter: u64,
-    pub(crate) content: Content,
-}
-
-/// The content of an entity.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Content {
-    /// The value alone: the envelope around it is as every device writes it.
-    Value(Bytes),
-    /// The whole envelope, which its writer wrote otherwise: its hash is part of the message.
-    Envelope(Bytes),
+    /// The content.
+    pub(crate) body: Bytes,
+    /// The envelope around it, if that is not what [`envelope::encode_parts`] makes: its hash is part of the
+    /// message. The content is kept beside it, so that reading an entity never depends on a reader.
+    pub(crate) raw: Option<Bytes>,
 }
 
 /// The end of an entity.
@@ -132,31 +127,23 @@ impl EntRow {
             group: envelope.group,
             offset_ms: head.offset_ms,
             counter: head.counter,
-            content: if canonical { Content::Value(envelope.body) } else { Content::Envelope(raw.clone()) },
+            body: envelope.body,
+            raw: (!canonical).then(|| raw.clone()),
         }
     }
 
     /// The message's body.
     pub(crate) fn envelope(&self) -> Bytes {
-        match &self.content {
-            Content::Envelope(raw) => raw.clone(),
-            Content::Value(value) => {
-                let parent = self.parent.as_ref().map(Eid::as_bytes);
-                envelope::encode_parts(&self.kind, parent, self.group.as_deref(), value)
-            }
-        }
+        self.raw.clone().unwrap_or_else(|| {
+            let parent = self.parent.as_ref().map(Eid::as_bytes);
+            envelope::encode_parts(&self.kind, parent, self.group.as_deref(), &self.body)
+        })
     }
 
     /// The entity.
-    pub(crate) fn ent(self) -> Result<Ent> {
-        let body = match self.content {
-            Content::Value(value) => value,
-            Content::Envelope(raw) => {
-                envelope::decode(&raw).map_err(|_| Error::Damaged("an envelope that was read before"))?.body
-            }
-        };
+    pub(crate) fn ent(self) -> Ent {
         let created_ms = self.eid.created_ms();
-        Ok(Ent {
+        Ent {
             eid: self.eid,
             kind: self.kind,
             parent: self.parent,
@@ -164,8 +151,8 @@ impl EntRow {
             created_ms,
             updated_ms: created_ms.saturating_add(self.offset_ms),
             counter: self.counter,
-            body,
-        })
+            body: self.body,
+        }
     }
 }
 
@@ -213,10 +200,10 @@ impl Winner {
     }
 
     /// The entity; `None` of an end.
-    pub(crate) fn ent(self) -> Result<Option<Ent>> {
+    pub(crate) fn ent(self) -> Option<Ent> {
         match self {
-            Self::Ent(row) => row.ent().map(Some),
-            Self::Tombstone(_) => Ok(None),
+            Self::Ent(row) => Some(row.ent()),
+            Self::Tombstone(_) => None,
         }
     }
 }

@@ -32,6 +32,8 @@ struct Waiting {
     bytes: usize,
     /// Why the listener ends, once it does.
     ended: Option<Refusal>,
+    /// It ends because it lags: what it is being sent is of no use any more.
+    lags: bool,
 }
 
 /// A listener's end of its queue. It leaves its hub when it is dropped.
@@ -88,7 +90,7 @@ impl Queue {
         }
         let full = waiting.frames.len() >= self.frames_max || waiting.bytes >= self.bytes_max;
         if full {
-            *waiting = Waiting { ended: Some(slow_reader()), ..Waiting::default() };
+            *waiting = Waiting { ended: Some(slow_reader()), lags: true, ..Waiting::default() };
         } else {
             waiting.bytes += frame.len();
             waiting.frames.push_back(frame);
@@ -117,6 +119,18 @@ impl Listener {
                 if let Some(reason) = &waiting.ended {
                     return Next::End(reason.clone());
                 }
+            }
+            self.queue.more.notified().await;
+        }
+    }
+}
+
+impl Listener {
+    /// Waits until it lags too far behind, for the reason to end with. May be dropped at any time.
+    pub(crate) async fn lags(&self) -> Refusal {
+        loop {
+            if self.queue.waiting.lock().lags {
+                return slow_reader();
             }
             self.queue.more.notified().await;
         }

@@ -129,7 +129,12 @@ async fn write_until_end(
                 vec![Message::Ping(bytes::Bytes::new())]
             }
         };
-        if let Some(ended) = write(sink, frames, host.limits()).await {
+        let ended = tokio::select! {
+            biased;
+            ended = write(sink, frames, host.limits()) => ended,
+            reason = listener.lags() => Some(Ended::With(reason)),
+        };
+        if let Some(ended) = ended {
             return ended;
         }
     }

@@ -173,7 +173,7 @@ mod tests {
         let head = Bytes::from(vec![number; 20]);
         let sealed = SealedHead { signature: [number; 64], derivation: [number; 8], head };
         // Every third is a delete's, without a body.
-        let body = vec![number; if number % 3 == 0 { 0 } else { 5 }].into();
+        let body = vec![number; if number.is_multiple_of(3) { 0 } else { 5 }].into();
         CheckedBag { bag: Bag { sealed, body }, signed: true }
     }
 

@@ -5,8 +5,8 @@
 #![allow(dead_code, unreachable_pub, reason = "every test binary uses another part")]
 
 pub mod accounts;
-pub mod fixture;
 pub mod furnish;
+pub mod image;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -1,5 +1,5 @@
 //! The program as a user runs it: with a home of its own, against one server. Every run is bounded in time, every
-//! process is ended by its own handle, and no run may show a room's id on standard error.
+//! process is ended by its own handle, and no run may show a room's id or a seed on standard error.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use seabag_testing::process::{DEADLINE, ServerProcess};
+use seabag_testing::process::{DEADLINE, ServerProcess, program};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -23,15 +23,6 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(started.elapsed() < DEADLINE, "not in time: {what}");
         std::thread::sleep(PAUSE);
     }
-}
-
-/// The program under test: `SEABAG_BINARY`, or the one beside the tests, which a server's start has built.
-pub(crate) fn binary() -> PathBuf {
-    if let Some(path) = std::env::var_os("SEABAG_BINARY") {
-        return path.into();
-    }
-    let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(2).unwrap().join("seabag")
 }
 
 /// A user.
@@ -113,20 +104,21 @@ impl User {
 
     /// Runs words of the shell, in which `seabag` is the program.
     pub(crate) fn shell(&self, words: &str) -> Done {
-        let shadow = format!("seabag() {{ '{}' \"$@\"; }}; {words}", binary().display());
+        let shadow = format!("seabag() {{ '{}' \"$@\"; }}; {words}", program().display());
         Running::new(self.command(Path::new("/bin/bash"), &["-c", &shadow]), self.secrets()).done()
     }
 
     /// Starts a command and lets it run.
     pub(crate) fn start(&self, words: &[&str]) -> Running {
-        Running::new(self.command(&binary(), words), self.secrets())
+        Running::new(self.command(&program(), words), self.secrets())
     }
 
     /// What no command may show.
     fn secrets(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.path("rooms.toml")).unwrap_or_default();
         let ids = text.lines().filter_map(|line| line.strip_prefix("id = \"")?.strip_suffix('"'));
-        ids.map(str::to_owned).collect()
+        let seed = std::fs::read_to_string(self.path("seed")).unwrap_or_default();
+        ids.chain(seed.lines()).filter(|secret| secret.len() > 16).map(str::to_owned).collect()
     }
 }
 
@@ -217,7 +209,7 @@ impl Running {
 
     fn assert_arguments_keep_secrets(&self) {
         let seen = self.arguments();
-        assert!(!self.secrets.iter().any(|secret| seen.contains(secret)), "a room's id in {seen}");
+        assert!(!self.secrets.iter().any(|secret| seen.contains(secret)), "a secret in {seen}");
     }
 
     /// Writes to its standard input.
@@ -274,7 +266,7 @@ impl Running {
         wait_until("the command's end", || self.child.try_wait().unwrap().is_some());
         let status = self.child.wait().unwrap();
         let stderr = self.stderr.take().unwrap().join().unwrap();
-        assert!(!self.secrets.iter().any(|secret| stderr.contains(secret)), "a room's id in {stderr}");
+        assert!(!self.secrets.iter().any(|secret| stderr.contains(secret)), "a secret in {stderr}");
         Done { code: status.code().expect("no signal ended it"), stdout, stderr }
     }
 }

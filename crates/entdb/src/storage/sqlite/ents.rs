@@ -5,11 +5,11 @@ use rusqlite::{Row, params};
 use seabag_protocol::host::eid::Eid;
 
 use super::{SqliteStorage, blob, bound, eid, limit, optional_eid, signed, unsigned};
-use crate::storage::{Content, EntRow, TombstoneRow, Winner};
+use crate::storage::{EntRow, TombstoneRow, Winner};
 use crate::{Direction, Error, PageCursor, Query, Result, Selection};
 
 /// The columns that [`ent`] reads.
-const COLUMNS: &str = "SELECT eid, kind, late, counter, gid, pid, value, envelope FROM ents";
+const COLUMNS: &str = "SELECT eid, kind, late, counter, gid, pid, body, raw FROM ents";
 
 pub(super) fn winner(storage: &SqliteStorage, eid: &Eid) -> Result<Option<Winner>> {
     let rows =
@@ -40,15 +40,11 @@ pub(super) fn put_winner(storage: &SqliteStorage, winner: &Winner) -> Result<()>
 }
 
 fn put_ent(storage: &SqliteStorage, row: &EntRow) -> Result<()> {
-    let (value, envelope) = match &row.content {
-        Content::Value(value) => (Some(&value[..]), None),
-        Content::Envelope(envelope) => (None, Some(&envelope[..])),
-    };
     storage.execute(
-        "INSERT INTO ents (eid, kind, created, late, counter, gid, pid, value, envelope)
+        "INSERT INTO ents (eid, kind, created, late, counter, gid, pid, body, raw)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
          ON CONFLICT (eid) DO UPDATE SET kind = ?2, late = ?4, counter = ?5, gid = ?6, pid = ?7,
-           value = ?8, envelope = ?9",
+           body = ?8, raw = ?9",
         params![
             row.eid.as_bytes(),
             storage.kind_or_new(&row.kind)?,
@@ -57,8 +53,8 @@ fn put_ent(storage: &SqliteStorage, row: &EntRow) -> Result<()> {
             signed(row.counter)?,
             row.group,
             row.parent.as_ref().map(Eid::as_bytes),
-            value,
-            envelope,
+            &row.body[..],
+            row.raw.as_deref(),
         ],
     )
 }
@@ -208,13 +204,9 @@ pub(super) fn tombstones(
 }
 
 fn ent(storage: &SqliteStorage, row: &Row<'_>) -> Result<EntRow> {
-    let bytes =
-        |at| Ok::<_, Error>(row.get_ref(at)?.as_blob_or_null().ok().flatten().map(Bytes::copy_from_slice));
-    let content = match (bytes(6)?, bytes(7)?) {
-        (Some(value), None) => Content::Value(value),
-        (None, Some(envelope)) => Content::Envelope(envelope),
-        _ => return Err(Error::Damaged("an entity with no content, or with two")),
-    };
+    let damaged = |_| Error::Damaged("a content that is no bytes");
+    let body = Bytes::copy_from_slice(row.get_ref(6)?.as_blob().map_err(damaged)?);
+    let raw: Option<Vec<u8>> = row.get(7)?;
     Ok(EntRow {
         eid: eid(row.get_ref(0)?)?,
         kind: storage.kind_name(row.get(1)?)?,
@@ -222,7 +214,8 @@ fn ent(storage: &SqliteStorage, row: &Row<'_>) -> Result<EntRow> {
         counter: unsigned(row.get(3)?)?,
         group: row.get(4)?,
         parent: optional_eid(row.get_ref(5)?)?,
-        content,
+        body,
+        raw: raw.map(Bytes::from),
     })
 }
 

@@ -4,6 +4,8 @@ mod ents;
 mod links;
 mod log;
 mod numbers;
+#[cfg(test)]
+mod plans;
 mod schema;
 
 use std::cell::RefCell;
@@ -166,6 +168,14 @@ impl Storage for SqliteStorage {
         self.execute("UPDATE reader SET version = ?1", [version])
     }
 
+    fn owner(&self) -> Result<Option<String>> {
+        Ok(self.prepare("SELECT name FROM owner")?.query_row([], |row| row.get(0)).optional()?)
+    }
+
+    fn set_owner(&mut self, owner: &str) -> Result<()> {
+        self.execute("INSERT INTO owner VALUES (?1)", [owner])
+    }
+
     fn winner(&self, eid: &Eid) -> Result<Option<Winner>> {
         ents::winner(self, eid)
     }
@@ -258,6 +268,10 @@ impl Storage for SqliteStorage {
 
     fn removable(&self, link: LinkId, after: BagSeq, limit: usize) -> Result<Vec<(BagSeq, BagRow)>> {
         numbers::removable(self, link, after, limit)
+    }
+
+    fn held(&self, link: LinkId, after: BagSeq, limit: usize) -> Result<Vec<BagSeq>> {
+        numbers::held(self, link, after, limit)
     }
 
     fn unreadable(&self, link: LinkId, limit: usize) -> Result<Vec<(BagSeq, BagRow)>> {

@@ -34,6 +34,18 @@ pub(super) fn removable(
     storage.rows(&sql, (link.0, signed(after.0)?, limit(count)), read)
 }
 
+pub(super) fn held(
+    storage: &SqliteStorage,
+    link: LinkId,
+    after: BagSeq,
+    count: usize,
+) -> Result<Vec<BagSeq>> {
+    // In the order of the primary key: few are behind the place that is asked for.
+    let sql = "SELECT seq FROM bags WHERE link = ?1 AND seq > ?2 AND state = 0 ORDER BY seq LIMIT ?3";
+    let values = (link.0, signed(after.0)?, limit(count));
+    storage.rows(sql, values, |row| Ok(BagSeq(unsigned(row.get(0)?)?)))
+}
+
 pub(super) fn unreadable(
     storage: &SqliteStorage,
     link: LinkId,

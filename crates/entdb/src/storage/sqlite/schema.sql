@@ -7,8 +7,8 @@ CREATE TABLE kinds (
   history INTEGER NOT NULL DEFAULT 0
 );
 
--- Entities: each row is its winning message. value is the content; envelope takes its place where the message
--- was not written in the usual form.
+-- Entities: each row is its winning message. late is the time from creation to it, so that an entity that was
+-- written once needs no bytes for it. raw is the whole envelope, where it is not of the usual form.
 CREATE TABLE ents (
   row INTEGER PRIMARY KEY,
   eid BLOB NOT NULL UNIQUE,
@@ -18,8 +18,8 @@ CREATE TABLE ents (
   counter INTEGER NOT NULL,
   gid TEXT,
   pid BLOB,
-  value BLOB,
-  envelope BLOB,
+  body BLOB NOT NULL,
+  raw BLOB,
   updated INTEGER GENERATED ALWAYS AS (created + late) VIRTUAL
 );
 CREATE INDEX ents_created ON ents (kind, created, eid);
@@ -92,3 +92,6 @@ CREATE INDEX outbox_order ON outbox (link, position);
 -- One row: the reader that last tried what is set aside.
 CREATE TABLE reader (version INTEGER NOT NULL);
 INSERT INTO reader VALUES (0);
+
+-- At most one row: a name of the seed that the database belongs to. It tells nothing of the seed.
+CREATE TABLE owner (name TEXT NOT NULL);
