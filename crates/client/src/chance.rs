@@ -1,5 +1,7 @@
 //! Chance as a parameter: nonces for seals, jitter for waits.
 
+use seabag_crypto::Nonces;
+
 /// A source of random bytes. What comes from it ends up in nonces, so it must never repeat itself.
 pub trait Randomness {
     /// Fills these bytes.
@@ -21,6 +23,14 @@ pub fn below(chance: &mut dyn Randomness, bound: u64) -> u64 {
     let mut bytes = [0; 8];
     chance.fill(&mut bytes);
     u64::from_be_bytes(bytes).checked_rem(bound).unwrap_or(0)
+}
+
+/// Fresh nonces for one sealing.
+pub(crate) fn nonces(chance: &mut dyn Randomness) -> Nonces {
+    let mut nonces = Nonces { head: [0; 24], body: [0; 24] };
+    chance.fill(&mut nonces.head);
+    chance.fill(&mut nonces.body);
+    nonces
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ pub struct Database {
     pub(crate) hub: Hub,
     /// What [`changed_elsewhere`](Self::changed_elsewhere) saw last.
     version: i64,
+    /// See [`fail_after`](Self::fail_after).
+    transactions_left: Option<u64>,
 }
 
 impl Database {
@@ -36,13 +38,14 @@ impl Database {
             reader: Reader::CURRENT,
             hub: Hub::default(),
             version: 0,
+            transactions_left: None,
         }
     }
 
     /// A database on this storage, whose envelopes this reader reads.
     pub(crate) fn with(storage: Box<dyn Storage>, reader: Reader) -> Result<Self> {
         let version = storage.version_elsewhere()?;
-        let mut database = Self { storage, reader, hub: Hub::default(), version };
+        let mut database = Self { storage, reader, hub: Hub::default(), version, transactions_left: None };
         database.try_set_aside_again()?;
         Ok(database)
     }
@@ -71,12 +74,22 @@ impl Database {
         })
     }
 
+    /// For tests of what is left behind by a full disk or a crash: so many transactions still work, and every one
+    /// after them fails as a whole. `None`: all work again.
+    pub fn fail_after(&mut self, transactions: Option<u64>) {
+        self.transactions_left = transactions;
+    }
+
     /// Does this in one transaction: all of it, or nothing. Watchers hear of it after the commit.
     pub(crate) fn transact<T>(
         &mut self,
         durability: Durability,
         work: impl FnOnce(&mut Transaction<'_>) -> Result<T>,
     ) -> Result<T> {
+        if let Some(left) = &mut self.transactions_left {
+            let full = || Error::File(std::io::Error::from(std::io::ErrorKind::StorageFull));
+            *left = left.checked_sub(1).ok_or_else(full)?;
+        }
         self.storage.begin(durability)?;
         let done = self.storage.links().and_then(|links| {
             let storage = self.storage.as_mut();

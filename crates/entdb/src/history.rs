@@ -3,8 +3,10 @@
 use seabag_protocol::host::eid::Eid;
 use seabag_protocol::host::message::MessageHead;
 
-use crate::storage::{Durability, EntRow, LogKey, Winner};
-use crate::{Database, Ent, RECEIVE_MAX, Result};
+use crate::database::Transaction;
+use crate::merge::keeps;
+use crate::storage::{Durability, EntRow, LogKey, LogRow, Winner};
+use crate::{Database, Ent, PAGE_LIMIT_MAX, RECEIVE_MAX, Result};
 
 /// What a type keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,14 +28,15 @@ pub struct Version {
 }
 
 impl Database {
-    /// An entity's messages that are here, the latest first; those set aside are not among them.
+    /// An entity's messages that are here, the latest first, [`PAGE_LIMIT_MAX`] at most; those set aside are not
+    /// among them.
     pub fn history(&self, eid: &Eid) -> Result<Vec<Version>> {
         let winner = self.storage.winner(eid)?;
         let mut versions = Vec::new();
         if let Some(winner) = winner {
             versions.push(Version { head: winner.message().head, ent: winner.ent() });
         }
-        for row in self.storage.log_of(eid)?.into_iter().rev().filter(|row| row.aside.is_none()) {
+        for row in self.storage.past_of(eid, PAGE_LIMIT_MAX)? {
             let head = row.message().head;
             let ent = match &row.body {
                 None => None,
@@ -57,12 +60,11 @@ impl Database {
     /// messages a transaction; what breaks off is resumed by calling again.
     pub fn set_history(&mut self, kind: &str, history: History) -> Result<()> {
         self.transact(Durability::Synced, |transaction| transaction.storage.set_history(kind, history))?;
+        let mut more = history == History::Latest;
         let mut after = None;
-        while history == History::Latest {
+        while more {
             after = self.drop_past(kind, after)?;
-            if after.is_none() {
-                break;
-            }
+            more = after.is_some();
         }
         Ok(())
     }
@@ -73,12 +75,25 @@ impl Database {
             let rows = transaction.storage.log(after.as_ref(), RECEIVE_MAX)?;
             let last = rows.last().map(|row| row.key.clone());
             for row in rows.into_iter().filter(|row| row.aside.is_none()) {
-                let winner = transaction.storage.winner(&row.key.eid)?;
-                if winner.as_ref().and_then(Winner::kind) == Some(kind) {
+                if transaction.is_past_of(kind, &row)? {
                     transaction.drop_logged(&row)?;
                 }
             }
             Ok(last)
         })
+    }
+}
+
+impl Transaction<'_> {
+    /// Whether a message is kept for this type alone: its entity is of it, or was when the message was written and is
+    /// of a type now that keeps its latest message only.
+    fn is_past_of(&self, kind: &str, row: &LogRow) -> Result<bool> {
+        let winner = self.storage.winner(&row.key.eid)?;
+        let now = winner.as_ref().and_then(Winner::kind);
+        if now == Some(kind) || keeps(self.storage, now)? {
+            return Ok(now == Some(kind));
+        }
+        let envelope = row.body.as_ref().and_then(|body| (self.reader.decode)(body).ok());
+        Ok(envelope.is_some_and(|envelope| envelope.kind == kind))
     }
 }

@@ -128,8 +128,7 @@ impl Database {
 
 /// The lowest number that holds a message.
 pub(crate) fn holder(storage: &dyn Storage, link: LinkId, eid: &Eid, which: Which) -> Result<Option<BagSeq>> {
-    let bags = storage.bags_of(link, eid)?;
-    Ok(bags.into_iter().find(|(_, row)| row.state == BagState::Holds(which)).map(|(seq, _)| seq))
+    Ok(storage.holders(link, eid, which)?.into_iter().next())
 }
 
 impl Transaction<'_> {

@@ -256,7 +256,7 @@ fn check(database: &Database) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
     fn both_storages_answer_alike(steps in proptest::collection::vec(step(), 1..60)) {

@@ -32,7 +32,7 @@ pub(crate) struct App {
     pub(crate) urls: Arc<Urls>,
     pub(crate) creation_token: Option<Arc<Secret>>,
     /// Bytes of commands that may still wait, in the whole server.
-    inflight: Budget,
+    pub(crate) inflight: Budget,
     creations: Arc<Mutex<Rate>>,
 }
 

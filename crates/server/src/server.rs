@@ -94,9 +94,10 @@ impl Server {
         let registry =
             Registry::new(surroundings.clone()).map_err(|refusal| StartError::Other(refusal.message))?;
         let urls = Urls::new(settings.public_url.as_deref(), tls.is_some(), address.to_string());
-        let host = Host::new(surroundings.clone(), Arc::new(urls.clone()), settings.registration)
-            .map_err(|refusal| StartError::Other(refusal.message))?;
-        let app = App::new(registry, surroundings, urls, settings.creation_token);
+        let app = App::new(registry, surroundings.clone(), urls, settings.creation_token);
+        let host =
+            Host::new(surroundings, Arc::clone(&app.urls), settings.registration, app.inflight.clone())
+                .map_err(|refusal| StartError::Other(refusal.message))?;
         let admin = match settings.admin_listen {
             Some(wanted) => {
                 let (listener, address) = bind(wanted)?;

@@ -3,6 +3,7 @@
 //! - [`naive_store`] does to plain maps what a machine's `Changes` ask for.
 //! - [`model`] is a room by the letter of the rules, slow and obvious, to compare the machine with.
 //! - [`world`] is a simulated server with clients, network, crashes and restores, all from one seed.
+//! - [`ents_world`] is the same for entities: devices with databases and sessions, hosts, an oracle.
 //! - [`blind_host`] is a host of sealed bags in memory, with the real account machine.
 //! - [`history`] checks what concurrent clients saw of one room.
 //! - [`tidy`] checks the repository itself.
@@ -18,6 +19,7 @@
 
 pub mod blind_host;
 pub mod chance;
+pub mod ents_world;
 pub mod model;
 pub mod naive_store;
 pub mod world;

@@ -325,3 +325,17 @@ fn a_guarded_host_is_told_the_token() {
     world.assert_converged();
     assert_eq!(world.devices[0].database.link(world.devices[0].link()).unwrap().trouble, None);
 }
+
+#[test]
+fn a_clock_that_is_put_back_keeps_nothing_waiting() {
+    let mut world = World::simple(2);
+    world.devices[0].skew_ms = 6 * 60 * MINUTE_MS as i64;
+    world.put(0, "by a clock that is hours ahead");
+    world.pass(MINUTE_MS);
+    world.put(0, "just pushed");
+    world.devices[0].skew_ms = 0;
+    world.put(0, "by a clock that is right again");
+    world.pass(20 * MINUTE_MS);
+    world.assert_converged();
+    assert_eq!(world.devices[1].state().len(), 3);
+}

@@ -1,6 +1,9 @@
 //! `seabag ent`: a person's entities on this device, and how they reach the others. One file a command.
 
+mod archive;
 mod body;
+mod delete_account;
+mod engine;
 mod get;
 mod history;
 mod id;
@@ -62,6 +65,8 @@ enum EntCommand {
     Rm(remove::Remove),
     /// Draw entities under those that they belong to.
     Tree(tree::Tree),
+    /// Bring this device and its hosts together.
+    Sync(sync::Sync),
     /// Show changes as they come.
     Watch(watch::Watch),
     /// Show what is saved here, and what waits for which host.
@@ -72,6 +77,12 @@ enum EntCommand {
     Undo(history::Undo),
     /// Say whether a type keeps every message or the latest alone.
     Keep(history::Keep),
+    /// Write everything into one sealed file.
+    Export(archive::Export),
+    /// Take in what an export holds.
+    Import(archive::Import),
+    /// Remove an account from its host, with everything in it.
+    DeleteAccount(delete_account::DeleteAccount),
 }
 
 /// Runs one of the commands.
@@ -85,10 +96,14 @@ pub(crate) async fn run(ent: Ent) -> anyhow::Result<Exit> {
         EntCommand::Ls(command) => list::run(command, choice),
         EntCommand::Rm(command) => remove::run(command, choice).await,
         EntCommand::Tree(command) => tree::run(command, choice),
+        EntCommand::Sync(command) => sync::run(command, choice).await,
         EntCommand::Watch(command) => watch::run(command, choice).await,
         EntCommand::Status(command) => status::run(command, choice),
         EntCommand::History(command) => history::history(command, choice),
         EntCommand::Undo(command) => history::undo(command, choice).await,
         EntCommand::Keep(command) => history::keep(command, choice),
+        EntCommand::Export(command) => archive::export(command, choice),
+        EntCommand::Import(command) => archive::import(command, choice).await,
+        EntCommand::DeleteAccount(command) => delete_account::run(command, choice).await,
     }
 }

@@ -60,6 +60,11 @@ impl Tally {
         }
     }
 
+    /// Whether it came to an end, a good one or not.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.in_sync || self.trouble.is_some()
+    }
+
     /// Whether there is nothing left to do but to wait for news.
     pub(crate) fn is_good(&self) -> bool {
         self.in_sync && self.trouble.is_none() && !self.full
@@ -113,7 +118,10 @@ pub(crate) fn tell(label: &str, report: &Report) {
         }
         Report::Odd { oddity, seq } => {
             let number = seq.map_or_else(String::new, |seq| format!(" (number {})", seq.0));
-            output::warning(&format!("{label}: the host {}{number}; nothing here was changed by it", odd(*oddity)));
+            output::warning(&format!(
+                "{label}: the host {}{number}; nothing here was changed by it",
+                odd(*oddity)
+            ));
         }
         _ => {}
     }
@@ -186,7 +194,8 @@ mod tests {
         tally.add(&Report::Received { messages: 2 });
         tally.add(&Report::Pushed { messages: 1 });
         tally.add(&Report::Pushed { messages: 2 });
-        let trouble = Report::Trouble { code: "network", text: "the host cannot be reached".into(), retry_ms: 9 };
+        let trouble =
+            Report::Trouble { code: "network", text: "the host cannot be reached".into(), retry_ms: 9 };
         tally.add(&trouble);
         assert_eq!((tally.words().as_str(), tally.is_good()), ("main: the host cannot be reached", false));
         tally.add(&Report::InSync);

@@ -5,8 +5,8 @@ use seabag_entdb::{Fill, LinkStatus, Trouble};
 use serde::Serialize;
 
 use super::local::Choice;
-use super::table::{Table, plain};
 use super::moment;
+use super::table::{Table, plain};
 use crate::exit::Exit;
 use crate::output::{self, Lines};
 
@@ -47,6 +47,7 @@ struct LinkLine<'a> {
     url: &'a str,
     index: u64,
     state: &'static str,
+    compared: bool,
     waiting: u64,
     unreadable: u64,
     trouble: Option<TroubleLine<'a>>,
@@ -97,13 +98,17 @@ pub(crate) fn run(_: Status, choice: &Choice) -> anyhow::Result<Exit> {
         }
     }
     let now_ms = moment::now_ms();
-    let mut table = Table::new(&["\nLINK", "HOST", "WAITING", "STATE"]);
+    if !status.links.is_empty() {
+        lines.write_raw(b"\n")?;
+    }
+    let mut table = Table::new(&["LINK", "HOST", "WAITING", "STATE"]);
     for link in &status.links {
         let settings = &link.link.settings;
         table.row(vec![
             settings.label.clone(),
             settings.url.clone(),
-            link.waiting.to_string(),
+            // Before both sides were compared nobody knows what the host lacks.
+            if link.link.stage == Fill::Done { link.waiting.to_string() } else { "?".to_owned() },
             words(link, now_ms),
         ]);
     }
@@ -128,6 +133,7 @@ fn link_line(status: &LinkStatus) -> LinkLine<'_> {
         url: &settings.url,
         index: settings.index,
         state: state(status),
+        compared: status.link.stage == Fill::Done,
         waiting: status.waiting,
         unreadable: status.unreadable,
         trouble: trouble.map(|trouble| TroubleLine {

@@ -54,16 +54,13 @@ pub(crate) async fn run(command: Watch, choice: &Choice) -> anyhow::Result<Exit>
         lines: Lines::stdout(),
         json: choice.json,
     };
-    let syncing = if command.offline { None } else { sync::Background::start(choice).await? };
+    let _syncing = if command.offline { None } else { sync::Background::start(choice)? };
     // Whoever reads the output may now write and expect to hear of it.
     follower.look(command.all)?;
     let outcome = tokio::select! {
         outcome = follower.follow() => outcome,
         _ = tokio::signal::ctrl_c() => Ok(()),
     };
-    if let Some(syncing) = syncing {
-        syncing.stop().await;
-    }
     follower.lines.flush()?;
     outcome.map(|()| Exit::Done)
 }

@@ -274,11 +274,12 @@ impl HostSession {
             turn.report(Report::Odd { oddity: Oddity::PageWithoutProgress, seq: Some(head.through) });
             return Ok(Err(Status::InvalidResponse));
         }
-        if items.is_empty() && head.through < head.last {
-            if let Err(status) = self.futile() {
-                turn.report(Report::Odd { oddity: Oddity::PageWithoutProgress, seq: Some(head.through) });
-                return Ok(Err(status));
-            }
+        if items.is_empty()
+            && head.through < head.last
+            && let Err(status) = self.futile()
+        {
+            turn.report(Report::Odd { oddity: Oddity::PageWithoutProgress, seq: Some(head.through) });
+            return Ok(Err(status));
         }
         self.reading.last = head.last;
         self.begin_backlog(items, after, head.through, Origin::Page(head.epoch), turn);

@@ -83,7 +83,7 @@ impl HostSession {
         self.recovery.retry_ms = Some(retry_ms);
         self.recovery.resting = false;
         self.reading.want(retry_ms);
-        turn.report(Report::Trouble { code, text, retry_ms });
+        turn.report(Report::Trouble { code, text, retry_ms: self.clock_time(retry_ms) });
     }
 
     /// Writes down why the link is stuck.
@@ -94,7 +94,8 @@ impl HostSession {
         retry_ms: Option<u64>,
         turn: &mut Turn<'_>,
     ) -> Result<(), Error> {
-        let since_ms = *self.recovery.since_ms.get_or_insert(turn.now_ms);
+        let since_ms = *self.recovery.since_ms.get_or_insert(turn.clock_ms);
+        let retry_ms = retry_ms.map(|retry_ms| self.clock_time(retry_ms));
         self.recovery.code = Some(code.to_owned());
         let trouble = Trouble { code: code.to_owned(), text, since_ms, retry_ms };
         turn.database.with(|database| database.set_trouble(self.link, Some(trouble)))

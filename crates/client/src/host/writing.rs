@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 
-use seabag_crypto::Nonces;
 use seabag_entdb::{Error, Fill, Message};
 use seabag_protocol::host::bag::BagSeq;
 use seabag_protocol::host::bytes::Reader;
@@ -17,7 +16,7 @@ use super::call::Request;
 use super::reading::OLD_KIND_START;
 use super::report::{Oddity, Report, ResetReason};
 use super::session::{HostSession, Kind, Step, Turn};
-use crate::chance::{Randomness, below};
+use crate::chance::{below, nonces};
 
 /// The most messages of one PUSH.
 const PUSH_ITEMS_MAX: usize = 1_000;
@@ -139,13 +138,6 @@ impl Writing {
         let refused = |message: &Message| message.head.hash().is_ok_and(|hash| self.refused.contains(&hash));
         waiting.into_iter().filter(|message| !refused(message)).collect()
     }
-}
-
-fn nonces(chance: &mut dyn Randomness) -> Nonces {
-    let mut nonces = Nonces { head: [0; 24], body: [0; 24] };
-    chance.fill(&mut nonces.head);
-    chance.fill(&mut nonces.body);
-    nonces
 }
 
 impl HostSession {
@@ -317,7 +309,8 @@ impl HostSession {
         self.writing.refused_retry_ms = Some(retry_ms);
         let Some(Quota { quota, usage }) = self.writing.room_refused else {
             let text = format!("the host refuses {} messages", self.writing.refused.len());
-            turn.report(Report::Trouble { code: "refused", text: text.clone(), retry_ms });
+            let clock_ms = self.clock_time(retry_ms);
+            turn.report(Report::Trouble { code: "refused", text: text.clone(), retry_ms: clock_ms });
             return self.set_trouble("refused", text, Some(retry_ms), turn);
         };
         turn.report(Report::QuotaReached { quota, usage });

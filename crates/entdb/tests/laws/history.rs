@@ -129,10 +129,10 @@ pub(crate) fn what_cannot_be_read_is_set_aside_and_counts(world: &mut World) {
     assert_eq!((&aside[0].head, aside[0].reason.is_empty()), (&strange.head, false));
     assert_eq!(body::to_json(&world.database.get(&eid).unwrap().unwrap().body).unwrap(), json!("good"));
     assert_eq!(world.database.merge(std::slice::from_ref(&strange)).unwrap(), [Outcome::Known]);
-    assert_eq!(world.database.judge(&[strange.head.clone()]).unwrap(), [Judgement::Known]);
+    assert_eq!(world.database.judge(std::slice::from_ref(&strange.head)).unwrap(), [Judgement::Known]);
     // It does not supersede what can be read.
     let between = update(&eid, 20, 2, "t", json!("between"));
-    assert_eq!(world.database.judge(&[between.head.clone()]).unwrap(), [Judgement::Wanted]);
+    assert_eq!(world.database.judge(std::slice::from_ref(&between.head)).unwrap(), [Judgement::Wanted]);
     assert_eq!(world.database.merge(&[between]).unwrap(), [Outcome::Applied]);
     // A local write is greater than it, and ends it.
     let head = world.database.put(&eid, START_MS, draft("t", json!("mine")), Skew::Force).unwrap();

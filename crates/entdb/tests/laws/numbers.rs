@@ -193,7 +193,7 @@ pub(crate) fn a_head_whose_body_is_needed_holds_the_cursor(world: &mut World) {
     let eid = eid(1, START_MS);
     let (old, new) = (update(&eid, 1, 1, "t", json!(1)), update(&eid, 2, 2, "t", json!(2)));
     arrive(&mut world.database, link, 2, whole(&new));
-    assert_eq!(world.database.judge(&[old.head.clone()]).unwrap(), [Judgement::Superseded]);
+    assert_eq!(world.database.judge(std::slice::from_ref(&old.head)).unwrap(), [Judgement::Superseded]);
     world.database.set_history("t", History::All).unwrap();
     let cursor = Some(Cursor { epoch: EpochId([1; 16]), seq: BagSeq(2) });
     let arrivals = Arrivals { bags: vec![(BagSeq(1), Arrived::Head(old.head.clone()))], cursor };

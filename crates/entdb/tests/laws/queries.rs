@@ -1,5 +1,7 @@
 //! Questions.
 
+use std::ops::RangeInclusive;
+
 use seabag_entdb::{Direction, Draft, Ent, KindCount, PageCursor, Query, Selection, Skew};
 use seabag_protocol::host::eid::Eid;
 use serde_json::json;
@@ -24,7 +26,12 @@ fn selections() -> Vec<Selection> {
     let mut all = vec![Selection::All, Selection::of_kind("nothing"), Selection::One(eid(0, START_MS))];
     for kind in ["a", "b"] {
         let kind = || kind.to_owned();
-        let times = [0..=u64::MAX, START_MS + 1..=START_MS + 2, START_MS + 10..=START_MS + 30, 5..=4];
+        let times = [
+            0..=u64::MAX,
+            START_MS + 1..=START_MS + 2,
+            START_MS + 10..=START_MS + 30,
+            RangeInclusive::new(5, 4),
+        ];
         all.push(Selection::of_kind(kind()));
         all.extend(
             times.iter().map(|range| Selection::ByType { kind: kind(), created: Some(range.clone()) }),

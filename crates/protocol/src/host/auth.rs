@@ -22,8 +22,25 @@ impl PublicKey {
     /// Whether this key signed these bytes: `InvalidSignature` if not, or if the key is one that any signature
     /// could pass for.
     pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), Status> {
-        let key = VerifyingKey::from_bytes(&self.0).map_err(|_| Status::InvalidSignature)?;
-        key.verify_strict(message, &Signature::from_bytes(signature)).map_err(|_| Status::InvalidSignature)
+        self.ready()?.verify(message, signature)
+    }
+
+    /// The key made ready to check many signatures, which takes about a tenth of the work out of each.
+    /// `InvalidSignature` if it is no key.
+    pub fn ready(&self) -> Result<ReadyKey, Status> {
+        VerifyingKey::from_bytes(&self.0).map(ReadyKey).map_err(|_| Status::InvalidSignature)
+    }
+}
+
+/// A public key that is ready to check signatures.
+#[derive(Clone)]
+pub struct ReadyKey(VerifyingKey);
+
+impl ReadyKey {
+    /// As [`PublicKey::verify`].
+    pub fn verify(&self, message: &[u8], signature: &[u8; 64]) -> Result<(), Status> {
+        let signature = Signature::from_bytes(signature);
+        self.0.verify_strict(message, &signature).map_err(|_| Status::InvalidSignature)
     }
 }
 

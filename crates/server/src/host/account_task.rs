@@ -49,8 +49,8 @@ pub(crate) enum Mail {
     Push {
         bags: Vec<CheckedBag>,
         bytes: usize,
-        /// The request's share of the server's memory.
-        held: Option<OwnedSemaphorePermit>,
+        /// The request's shares of the server's memory.
+        held: (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit),
         answer: Answer<Done<PushItem>>,
     },
     /// Bags to let go of, if this is the account's epoch.

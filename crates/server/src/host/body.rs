@@ -1,5 +1,5 @@
 //! What comes in: a request's body, its front first. A small one is read at once; of a large one the rest is read
-//! when its sender has shown who it is, and when there is memory for it.
+//! when its sender has shown who it is, and only as fast as there is memory for it.
 
 use std::time::Duration;
 
@@ -7,9 +7,11 @@ use axum::body::Body;
 use axum::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use seabag_protocol::host::bytes::Reader;
 use seabag_protocol::host::status::Status;
 use seabag_protocol::limits::Limits;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Host;
@@ -20,6 +22,9 @@ use super::call::{Call, Rest};
 const SMALL_BYTES: usize = 64 * 1024;
 /// What is read of a larger one before it is known who sends it: more than its signed time has.
 const FRONT_BYTES: usize = 256;
+/// Memory for the rest is taken in steps of this size, so that who promises much and sends little holds little. A step
+/// has as long as a small request to arrive.
+const STEP_BYTES: usize = 512 * 1024;
 
 /// A request's body, part of which may still be on its way.
 pub(crate) struct Incoming {
@@ -40,93 +45,100 @@ impl Incoming {
         body: Body,
         call: Option<Call>,
     ) -> Result<Self, Failed> {
-        let whole = call.is_some_and(Call::is_signed_whole);
-        let most =
-            if call == Some(Call::Push) { limits.host_request_bytes_max } else { limits.host_list_bytes_max };
-        let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let most = if whole { most.min(SMALL_BYTES) } else { most };
+        let most = bytes_max(limits, call);
         let told = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if told.is_some_and(|told: usize| told > most) {
             return Err(Failed::by_frame(Why::TooLarge));
         }
         let patience = Duration::from_millis(limits.request_ms_max.max(1));
-        let mut incoming = Self {
-            front: Bytes::new(),
-            body: Some(body),
-            left_max: told.unwrap_or(most),
-            patience,
-            until: Instant::now() + patience,
+        let (left_max, until) = (told.unwrap_or(most), Instant::now() + patience);
+        let mut incoming = Self { front: Bytes::new(), body: Some(body), left_max, patience, until };
+        let first = incoming.piece().await?.ok_or(Status::MissingBody)?;
+        // Most requests come in one piece, which need not be copied.
+        incoming.front = if incoming.body.is_none() {
+            first
+        } else {
+            let wanted = if left_max <= SMALL_BYTES { SMALL_BYTES } else { FRONT_BYTES };
+            let mut front = BytesMut::with_capacity(wanted.max(first.len()));
+            front.extend_from_slice(&first);
+            incoming.read(&mut front, wanted).await?;
+            front.freeze()
         };
-        let small = whole || incoming.left_max <= SMALL_BYTES;
-        let wanted = if small { usize::MAX } else { FRONT_BYTES };
-        let capacity = if small { told.unwrap_or_default() } else { FRONT_BYTES };
-        incoming.front = incoming.read(wanted, capacity).await?;
-        if incoming.front.is_empty() { Err(Status::MissingBody.into()) } else { Ok(incoming) }
+        Ok(incoming)
     }
 
-    /// The bytes that have been read. All of them for a small request and for one that had to be read whole.
+    /// The bytes that have been read: all of them for a small request.
     pub(crate) fn front(&self) -> Bytes {
         self.front.clone()
     }
 
-    /// What follows what the reader has taken of the front: waits for memory, then for the rest.
+    /// What follows what the reader has taken of the front: waits for memory, then for the rest, step by step.
     pub(crate) async fn behind(&mut self, reader: &Reader, host: &Host) -> Result<Rest, Failed> {
         let taken = reader.rest().clone();
         if self.body.is_none() {
             return Ok(Rest { bytes: taken, held: None });
         }
-        let wait = timeout(self.patience, host.inflight.take(self.left_max));
-        let held = wait.await.map_err(|_| Failed::by_frame(Why::TooSlow))?;
-        self.until = Instant::now() + self.patience;
-        let rest = self.read(usize::MAX, self.left_max.min(1024 * 1024)).await?;
-        let mut bytes = BytesMut::with_capacity(taken.len() + rest.len());
-        bytes.extend_from_slice(&taken);
-        bytes.extend_from_slice(&rest);
+        let mut held: Option<OwnedSemaphorePermit> = None;
+        let mut bytes = BytesMut::from(&taken[..]);
+        while self.body.is_some() {
+            let share = timeout(self.patience, host.inflight.take(STEP_BYTES)).await;
+            let share = share.map_err(|_| Failed::by_frame(Why::TooSlow))?.ok_or(Status::StorageError)?;
+            match &mut held {
+                Some(held) => held.merge(share),
+                None => held = Some(share),
+            }
+            self.until = Instant::now() + self.patience;
+            let wanted = bytes.len() + STEP_BYTES;
+            self.read(&mut bytes, wanted).await?;
+        }
         Ok(Rest { bytes: bytes.freeze(), held })
     }
 
     /// Reads and drops what is still to come, for as long as it may take.
     pub(crate) async fn discard(mut self) {
-        let Some(mut body) = self.body.take() else { return };
         let until = self.until;
-        let read = async {
-            while self.left_max > 0 {
-                let Some(Ok(frame)) = body.frame().await else { break };
-                self.left_max = self.left_max.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
-            }
-        };
         // Too slow for that: the connection is closed behind the answer.
-        let _ = timeout_at(until, read).await;
+        let _ = timeout_at(until, async { while let Ok(Some(_)) = self.piece().await {} }).await;
     }
 
     /// Reads on until there are so many bytes, or all.
-    async fn read(&mut self, wanted: usize, capacity: usize) -> Result<Bytes, Failed> {
-        let mut gathered = BytesMut::new();
-        let mut only = Bytes::new();
+    async fn read(&mut self, into: &mut BytesMut, wanted: usize) -> Result<(), Failed> {
+        while into.len() < wanted
+            && let Some(piece) = self.piece().await?
+        {
+            into.extend_from_slice(&piece);
+        }
+        Ok(())
+    }
+
+    /// The next bytes; `None` at the end.
+    async fn piece(&mut self) -> Result<Option<Bytes>, Failed> {
         while let Some(body) = &mut self.body {
             let frame = timeout_at(self.until, body.frame()).await;
-            let Some(frame) = frame.map_err(|_| Failed::by_frame(Why::TooSlow))? else {
+            let frame = frame.map_err(|_| Failed::by_frame(Why::TooSlow))?;
+            if body.is_end_stream() || frame.is_none() {
                 self.body = None;
-                break;
-            };
+            }
+            let Some(frame) = frame else { break };
             // The peer is gone in the middle of its request: nobody reads the answer.
             let frame = frame.map_err(|_| Failed::from(Status::ConnectionClosed))?;
             let Ok(data) = frame.into_data() else { continue };
             self.left_max = self.left_max.checked_sub(data.len()).ok_or(Failed::by_frame(Why::TooLarge))?;
-            // Most requests come in one piece, which need not be copied.
-            if only.is_empty() && gathered.is_empty() {
-                only = data;
-            } else {
-                if gathered.is_empty() {
-                    gathered.reserve(capacity.max(only.len() + data.len()));
-                    gathered.extend_from_slice(&std::mem::take(&mut only));
-                }
-                gathered.extend_from_slice(&data);
-            }
-            if only.len() + gathered.len() >= wanted {
-                break;
+            if !data.is_empty() {
+                return Ok(Some(data));
             }
         }
-        Ok(if gathered.is_empty() { only } else { gathered.freeze() })
+        Ok(None)
     }
+}
+
+/// Most bytes of a request.
+fn bytes_max(limits: &Limits, call: Option<Call>) -> usize {
+    let bytes_max = match call {
+        Some(Call::Push) => limits.host_request_bytes_max,
+        // Read before it is known whether its sender may say anything, for it is signed whole.
+        Some(Call::Prune | Call::DeleteAccount) => limits.host_list_bytes_max.min(SMALL_BYTES as u64),
+        _ => limits.host_list_bytes_max,
+    };
+    usize::try_from(bytes_max).unwrap_or(usize::MAX)
 }

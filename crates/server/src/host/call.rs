@@ -10,6 +10,7 @@ use seabag_protocol::host::bytes::Reader;
 use seabag_protocol::host::machine;
 use seabag_protocol::host::path;
 use seabag_protocol::host::push;
+use seabag_protocol::host::response::Subscription;
 use seabag_protocol::host::status::Status;
 
 use super::account_task::{Mail, bounds};
@@ -60,12 +61,6 @@ impl Call {
             Some(Self::DeleteAccount) => "delete_account",
             None => "none",
         }
-    }
-
-    /// Whether its signature is one of the whole request: such a request is small, for it is read before it is known
-    /// whether its sender may say anything.
-    pub(crate) fn is_signed_whole(self) -> bool {
-        matches!(self, Self::Prune | Self::DeleteAccount)
     }
 }
 
@@ -130,7 +125,7 @@ async fn judge(
     host.accounts.take_request(&asker.key).map_err(Failed::rate_limited).map_err(tell)?;
     let rest = incoming.behind(&reader, host).await.map_err(tell)?;
     let replied = match call {
-        Call::Push => push(host, asker, rest).await,
+        Call::Push => push(host, asker, subscription, rest).await,
         Call::Peek => list::peek(host, asker, subscription, rest.bytes).await,
         Call::PeekPage => list::page(host, asker, subscription, rest.bytes).await,
         Call::Pull => list::pull(host, asker, subscription, rest).await,
@@ -147,11 +142,17 @@ pub(crate) struct Rest {
 }
 
 /// PUSH: all bags or none are decoded; those that the account signed are stored in one piece.
-async fn push(host: &Host, asker: Asker, rest: Rest) -> Result<Reply, Failed> {
-    let bytes = rest.bytes.len();
-    let bags = push::read_bags(&mut Reader::new(rest.bytes))?;
+async fn push(host: &Host, asker: Asker, subscription: Subscription, rest: Rest) -> Result<Reply, Failed> {
+    let Rest { bytes, held } = rest;
+    let length = bytes.len();
+    let bags = push::read_bags(&mut Reader::new(bytes))?;
+    if bags.is_empty() {
+        return Ok(Reply::of(subscription, Vec::new()));
+    }
     let bags = host.verifier.check_bags(asker.key, bags).await?;
-    let mail = |answer| Mail::Push { bags, bytes, held: rest.held, answer };
+    // Its sender may leave while it waits for the disk: it is then no connection that bounds it.
+    let waiting = host.waiting.take(length).await.ok_or(Status::StorageError)?;
+    let mail = |answer| Mail::Push { bags, bytes: length, held: (held, waiting), answer };
     let done = host.accounts.ask(&asker.key, mail).await?;
     let mut body = Vec::with_capacity(done.items.len() * 6);
     for item in &done.items {

@@ -58,8 +58,10 @@ pub(crate) struct Host {
     registration: Arc<Registration>,
     registrations: Arc<Mutex<Rate>>,
     urls: Arc<Urls>,
-    /// Bytes of large requests that may still be in memory.
+    /// Bytes of large requests that may still be read.
     inflight: Budget,
+    /// Bytes of pushes that may still wait for the disk, as rooms' commands do.
+    waiting: Budget,
 }
 
 /// Who asks, shown by a signature, and the account as it is kept.
@@ -77,6 +79,7 @@ impl Host {
         surroundings: Surroundings,
         urls: Arc<Urls>,
         registration: Registration,
+        waiting: Budget,
     ) -> Result<Self, Refusal> {
         let limits = Arc::clone(&surroundings.limits);
         let verifier = Verifier::start().map_err(|_| unavailable("no threads to check signatures with"))?;
@@ -87,6 +90,7 @@ impl Host {
             registrations: Arc::new(Mutex::new(Rate::new(limits.accounts_created_per_second_max, now_ms()))),
             urls,
             inflight: Budget::new(limits.host_requests_bytes_inflight_max),
+            waiting,
             surroundings,
         })
     }
