@@ -180,10 +180,11 @@ fn checks_alone(options: &Options, batch: usize, writers: &[Writer]) -> anyhow::
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(check)).collect();
         running.into_iter().map(|thread| thread.join().unwrap_or(0)).sum()
     });
-    Ok(Row::new("push", "checks alone")
-        .with("batch", batch)
-        .with("connections", writers.len())
-        .rate("bags_per_second", checked, begun.elapsed()))
+    Ok(Row::new("push", "checks alone").with("batch", batch).with("connections", writers.len()).rate(
+        "bags_per_second",
+        checked,
+        begun.elapsed(),
+    ))
 }
 
 async fn reads(
@@ -216,7 +217,8 @@ async fn reads(
         ensure!(items == stored || items == 0, "{name} showed {items} of {stored} bags");
         report.add(repeat(options, server, "seabag", name, path, &request, (items, bytes)).await?)?;
         let bare = format!("/bytes/{}", bytes + 17);
-        report.add(repeat(options, &reference, "bare server", name, &bare, &request, (items, bytes)).await?)?;
+        report
+            .add(repeat(options, &reference, "bare server", name, &bare, &request, (items, bytes)).await?)?;
     }
     Ok(())
 }
@@ -247,8 +249,7 @@ async fn repeat(
 
 /// From sending a bag to hearing of it on another connection of the account.
 async fn notices(options: &Options, server: &ServerProcess) -> anyhow::Result<Row> {
-    let mut writer =
-        Writer::prepare(options, server, u64::from(u32::MAX), 1, NOTICES as usize).await?;
+    let mut writer = Writer::prepare(options, server, u64::from(u32::MAX), 1, NOTICES as usize).await?;
     let mut asked = Vec::new();
     timestamp(&writer.sealer)?.write(&mut asked)?;
     let mut listener = Wire::open(&server.address, &format!("/?t={}", HEXLOWER.encode(&asked))).await?;

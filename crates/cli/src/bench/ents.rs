@@ -30,7 +30,7 @@ pub(crate) struct Ents {
 }
 
 /// Measures every size.
-pub(crate) async fn run(options: &Options, command: Ents, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) fn run(options: &Options, command: Ents, report: &mut Report) -> anyhow::Result<()> {
     let parent = options.data.clone().unwrap_or_else(|| PathBuf::from("."));
     for entities in command.entities {
         let place = tempfile::tempdir_in(&parent)?;
@@ -75,7 +75,8 @@ fn scattered(number: u64) -> [u8; 8] {
     number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()
 }
 
-fn messages(options: &Options, first: u64, count: u64) -> anyhow::Result<Vec<Message>> {
+/// The messages of so many new entities, at most 1,000.
+pub(crate) fn messages(options: &Options, first: u64, count: u64) -> anyhow::Result<Vec<Message>> {
     let mut writer = Database::in_memory();
     for number in first..first + count {
         writer.put_new(scattered(number), created_ms(number), draft(options, number)?)?;
@@ -128,14 +129,19 @@ fn bare_inserts(options: &Options, place: &Path, entities: u64) -> anyhow::Resul
         }
         transaction.commit()?;
     }
-    Ok(Row::new("apply", "bare inserts")
-        .with("entities", entities)
-        .rate("entities_per_second", entities, begun.elapsed()))
+    Ok(Row::new("apply", "bare inserts").with("entities", entities).rate(
+        "entities_per_second",
+        entities,
+        begun.elapsed(),
+    ))
 }
+
+/// The selection that a number asks for.
+type Choose = fn(u64) -> anyhow::Result<Selection>;
 
 fn queries(place: &Path, entities: u64, report: &mut Report) -> anyhow::Result<()> {
     let database = Database::open(place.join("ents.db"))?;
-    let asked: [(&str, fn(u64) -> anyhow::Result<Selection>); 6] = [
+    let asked: [(&str, Choose); 6] = [
         ("by id", |number| Ok(Selection::One(eid(number)?))),
         ("by type", |number| Ok(Selection::of_kind(kind(number)))),
         ("created between", |number| {
@@ -146,13 +152,16 @@ fn queries(place: &Path, entities: u64, report: &mut Report) -> anyhow::Result<(
             let range = created_ms(number)..=created_ms(number + 1_000);
             Ok(Selection::Updated { kind: kind(number), range })
         }),
-        ("by parent", |number| Ok(Selection::Parent { kind: kind(number), parent: eid(number - number % 100)? })),
+        ("by parent", |number| {
+            Ok(Selection::Parent { kind: kind(number), parent: eid(number - number % 100)? })
+        }),
         ("by group", |number| Ok(Selection::Group { kind: kind(number), group: group(number) })),
     ];
     for (name, selection) in asked {
         let (mut latencies, mut found) = (Latencies::new(), 0);
         for turn in 0..ASKED {
-            let number = scattered(turn).iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte)) % entities;
+            let number =
+                scattered(turn).iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte)) % entities;
             let query = Query { limit: PAGE, ..Query::new(selection(number)?) };
             let begun = Instant::now();
             let page = database.page(&query)?;

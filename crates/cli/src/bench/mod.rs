@@ -5,6 +5,7 @@ mod bags;
 mod durable;
 mod ents;
 mod fanout;
+mod first_sync;
 mod idle;
 mod plain;
 mod posts;
@@ -86,8 +87,10 @@ enum Scenario {
     Bags(bags::Bags),
     /// Sealing and opening of bags, in this process.
     Sealing(sealing::Sealing),
-    /// The local database of entities: applying, the queries, and the first sync of an empty device.
+    /// The local database of entities: applying messages, and the queries.
     Ents(ents::Ents),
+    /// The first sync of an empty device.
+    FirstSync(first_sync::FirstSync),
     /// The bare server that the others are compared with.
     #[command(hide = true)]
     Reference(reference::Reference),
@@ -106,7 +109,8 @@ pub(crate) async fn run(bench: Bench) -> anyhow::Result<Exit> {
         Scenario::Rooms(command) => rooms::run(&options, command, &mut report).await?,
         Scenario::Bags(command) => bags::run(&options, command, &mut report).await?,
         Scenario::Sealing(command) => sealing::run(&options, command, &mut report)?,
-        Scenario::Ents(command) => ents::run(&options, command, &mut report).await?,
+        Scenario::Ents(command) => ents::run(&options, command, &mut report)?,
+        Scenario::FirstSync(command) => first_sync::run(&options, command, &mut report).await?,
         Scenario::Reference(command) => reference::run(command).await?,
     }
     report.finish()
