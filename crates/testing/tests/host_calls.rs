@@ -11,7 +11,7 @@ use seabag_protocol::host::prune::{PrunePair, PruneReason};
 use seabag_protocol::host::push;
 use seabag_protocol::host::record::EpochId;
 use seabag_protocol::host::status::Status;
-use seabag_testing::host_client::{Account, Heard, Listener, now_ms, post};
+use seabag_testing::host_client::{Account, Answer, Heard, Listener, now_ms, post};
 use seabag_testing::http_client::Request;
 use seabag_testing::process::{ServerProcess, Setup};
 
@@ -249,6 +249,37 @@ async fn a_call_that_destroys_is_good_for_its_path_origin_epoch_time_and_body_on
         );
     }
     assert_eq!(kept(&server, &account).await, [2, 3]);
+}
+
+#[tokio::test]
+async fn a_signed_call_names_the_public_url_where_there_is_one_and_else_where_the_request_went() {
+    let server = Setup::new().flag("public-url", "https://host.example.org/").start().await;
+    let account = Account::new(1);
+    account.register(&server).await;
+    let epoch = account.epoch(&server, None).await.epoch;
+    let status = async |server: &ServerProcess, origin: &str, epoch, header: Option<(&str, &str)>| {
+        let call = account.call_at(origin, "/prune", epoch, now_ms(), &[]);
+        let mut request = server.request("POST", "/prune").body("", call);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        Answer::read(request.send().await).status()
+    };
+    let local = format!("http://{}", server.address());
+    assert_eq!(status(&server, "https://host.example.org", epoch, None).await, Status::Success);
+    for origin in ["http://host.example.org", "https://host.example.org/", "https://evil.example", &local, ""]
+    {
+        let forged = Some(("x-forwarded-host", "evil.example"));
+        assert_eq!(status(&server, origin, epoch, forged).await, Status::InvalidRequest, "{origin}");
+    }
+    let server = ServerProcess::start().await;
+    account.register(&server).await;
+    let epoch = account.epoch(&server, None).await.epoch;
+    let local = format!("http://{}", server.address());
+    assert_eq!(status(&server, &local, epoch, None).await, Status::Success);
+    let proxied = Some(("x-forwarded-host", "host.example.org"));
+    assert_eq!(status(&server, "https://host.example.org", epoch, proxied).await, Status::Success);
+    assert_eq!(status(&server, "https://host.example.org", epoch, None).await, Status::InvalidRequest);
 }
 
 #[tokio::test]

@@ -11,7 +11,6 @@ use seabag_protocol::host::status::Status;
 use seabag_store::{Snapshot, StoreError};
 use tokio::sync::mpsc;
 
-use super::Host;
 use crate::read::Reader;
 
 /// Pieces that wait for the peer, beside the one that is being read.
@@ -71,9 +70,8 @@ impl Outflow {
         Ok(if first.more { Err(Self { first: first.bytes, rest }) } else { Ok(first.bytes) })
     }
 
-    /// Sends it. The store is read no further ahead than a few pieces.
-    pub(crate) fn send(self, host: &Host) -> impl Stream<Item = io::Result<Bytes>> + use<> {
-        let stall = Duration::from_millis(host.limits().write_stall_ms.max(1));
+    /// Sends it. The store is read no further ahead than a few pieces, and a peer that takes none for `stall` is cut.
+    pub(crate) fn send(self, stall: Duration) -> impl Stream<Item = io::Result<Bytes>> {
         let (sender, pieces) = mpsc::channel(PIECES_WAITING);
         tokio::spawn(read_on(self, sender, stall));
         stream::unfold(Some(pieces), |pieces| async {
@@ -110,5 +108,60 @@ async fn read_on(outflow: Outflow, sender: mpsc::Sender<Sent>, stall: Duration) 
             }
         }
         next = Sent::End;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::StreamExt;
+    use seabag_store::{LocalStore, Options, Store};
+
+    /// So many pieces, and then the end or a failure.
+    struct Countdown {
+        left: u8,
+        fails: bool,
+    }
+
+    impl Source for Countdown {
+        fn next(&mut self, _: &dyn Snapshot) -> Result<Piece, StoreError> {
+            if self.left == 0 && self.fails {
+                return Err(StoreError::Damaged("on purpose".into()));
+            }
+            self.left = self.left.saturating_sub(1);
+            Ok(Piece { bytes: vec![self.left].into(), more: self.left > 0 || self.fails })
+        }
+    }
+
+    async fn begin(left: u8, fails: bool) -> Result<Bytes, Outflow> {
+        let store = LocalStore::in_memory(&Options::default()).unwrap();
+        let source = Box::new(Countdown { left, fails });
+        Outflow::begin(&Reader::new(1), store.snapshot(), source).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_can_be_read_is_sent_to_its_end() {
+        assert_eq!(begin(1, false).await.ok(), Some(Bytes::from_static(&[0])), "one piece is whole at once");
+        let outflow = begin(20, false).await.err().unwrap();
+        let sent: Vec<_> = outflow.send(Duration::from_secs(60)).map(|piece| piece.unwrap()).collect().await;
+        assert_eq!(sent.concat(), (0..20).rev().collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn an_answer_whose_reading_fails_ends_with_an_error_and_not_as_if_it_were_whole() {
+        let outflow = begin(5, true).await.err().unwrap();
+        let sent: Vec<_> = outflow.send(Duration::from_secs(60)).collect().await;
+        assert_eq!(sent.len(), 6);
+        assert!(sent.last().unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_takes_nothing_is_cut() {
+        let outflow = begin(50, false).await.err().unwrap();
+        let mut sending = Box::pin(outflow.send(Duration::from_millis(10)));
+        assert!(sending.next().await.unwrap().is_ok());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let left: Vec<_> = sending.collect().await;
+        assert!(left.len() < 49 && left.last().unwrap().is_err(), "{}", left.len());
     }
 }
