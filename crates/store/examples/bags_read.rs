@@ -43,11 +43,11 @@ async fn measure(store: &LocalStore, name: &str) -> Result<(), StoreError> {
     println!("{name}: peek {}: {:?}", heads.len(), begun.elapsed());
     let seqs: Vec<_> = heads.iter().map(|item| item.seq).collect();
     let begun = Instant::now();
-    let bodies = snapshot.bodies(number, &seqs)?;
+    let (bodies, _) = snapshot.bodies(number, &seqs, usize::MAX)?;
     println!("{name}: pull {}: {:?}", bodies.len(), begun.elapsed());
     let backwards: Vec<_> = seqs.iter().rev().copied().collect();
     let begun = Instant::now();
-    let bodies = snapshot.bodies(number, &backwards)?;
+    let (bodies, _) = snapshot.bodies(number, &backwards, usize::MAX)?;
     println!("{name}: pull {} backwards: {:?}", bodies.len(), begun.elapsed());
     store.close().await
 }
