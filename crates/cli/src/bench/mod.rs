@@ -1,7 +1,9 @@
 //! `seabag bench`: measures a server, and in the same run a reference that does only the least that the task
 //! needs, so that a number says something about the server and not about the machine.
 
+mod bags;
 mod durable;
+mod ents;
 mod fanout;
 mod idle;
 mod plain;
@@ -11,6 +13,7 @@ mod reference;
 mod replay;
 mod report;
 mod rooms;
+mod sealing;
 mod store_reference;
 mod wire;
 
@@ -79,6 +82,12 @@ enum Scenario {
     Idle(idle::Idle),
     /// Rooms created a second, and memory for each loaded room.
     Rooms(rooms::Rooms),
+    /// PUSH, PEEK and PULL of sealed bags, and how soon a notice comes.
+    Bags(bags::Bags),
+    /// Sealing and opening of bags, in this process.
+    Sealing(sealing::Sealing),
+    /// The local database of entities: applying, the queries, and the first sync of an empty device.
+    Ents(ents::Ents),
     /// The bare server that the others are compared with.
     #[command(hide = true)]
     Reference(reference::Reference),
@@ -95,6 +104,9 @@ pub(crate) async fn run(bench: Bench) -> anyhow::Result<Exit> {
         Scenario::Replay(command) => replay::run(&options, command, &mut report).await?,
         Scenario::Idle(command) => idle::run(&options, command, &mut report).await?,
         Scenario::Rooms(command) => rooms::run(&options, command, &mut report).await?,
+        Scenario::Bags(command) => bags::run(&options, command, &mut report).await?,
+        Scenario::Sealing(command) => sealing::run(&options, command, &mut report)?,
+        Scenario::Ents(command) => ents::run(&options, command, &mut report).await?,
         Scenario::Reference(command) => reference::run(command).await?,
     }
     report.finish()
