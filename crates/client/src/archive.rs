@@ -210,8 +210,9 @@ mod tests {
     fn database(notes: u64) -> Mutex<Database> {
         let mut database = Database::in_memory();
         for at in 0..notes {
-            let head =
-                database.put_new(at.to_be_bytes(), 1_000 + at, Draft::new("note", b"\xa1x".to_vec())).unwrap();
+            let head = database
+                .put_new(at.to_be_bytes(), 1_000 + at, Draft::new("note", b"\xa1x".to_vec()))
+                .unwrap();
             if at % 10 == 0 {
                 database.delete(&head.eid, 5_000, Skew::Force).unwrap();
             }

@@ -63,16 +63,16 @@ pub(crate) async fn run(options: &Options, command: Bags, report: &mut Report) -
     report.add(notices(options, &server).await?)
 }
 
-fn now_ms() -> u64 {
+pub(super) fn now_ms() -> u64 {
     std::time::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64)
 }
 
-fn timestamp(sealer: &Sealer) -> anyhow::Result<SignedTimestamp> {
+pub(super) fn timestamp(sealer: &Sealer) -> anyhow::Result<SignedTimestamp> {
     Ok(sealer.keys().timestamp(now_ms())?)
 }
 
 /// Reads the head of an answer, and refuses anything but success.
-async fn call(plain: &mut Plain, path: &str, request: &[u8]) -> anyhow::Result<Reader> {
+pub(super) async fn call(plain: &mut Plain, path: &str, request: &[u8]) -> anyhow::Result<Reader> {
     let mut answer = Reader::new(plain.post_bytes(path, request).await?);
     let head = ResponseHead::read(&mut answer)?;
     ensure!(head.status == Status::Success, "{path}: {}", head.status);
@@ -180,10 +180,11 @@ fn checks_alone(options: &Options, batch: usize, writers: &[Writer]) -> anyhow::
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(check)).collect();
         running.into_iter().map(|thread| thread.join().unwrap_or(0)).sum()
     });
-    Ok(Row::new("push", "checks alone")
-        .with("batch", batch)
-        .with("connections", writers.len())
-        .rate("bags_per_second", checked, begun.elapsed()))
+    Ok(Row::new("push", "checks alone").with("batch", batch).with("connections", writers.len()).rate(
+        "bags_per_second",
+        checked,
+        begun.elapsed(),
+    ))
 }
 
 async fn reads(
@@ -216,7 +217,8 @@ async fn reads(
         ensure!(items == stored || items == 0, "{name} showed {items} of {stored} bags");
         report.add(repeat(options, server, "seabag", name, path, &request, (items, bytes)).await?)?;
         let bare = format!("/bytes/{}", bytes + 17);
-        report.add(repeat(options, &reference, "bare server", name, &bare, &request, (items, bytes)).await?)?;
+        report
+            .add(repeat(options, &reference, "bare server", name, &bare, &request, (items, bytes)).await?)?;
     }
     Ok(())
 }
@@ -247,8 +249,7 @@ async fn repeat(
 
 /// From sending a bag to hearing of it on another connection of the account.
 async fn notices(options: &Options, server: &ServerProcess) -> anyhow::Result<Row> {
-    let mut writer =
-        Writer::prepare(options, server, u64::from(u32::MAX), 1, NOTICES as usize).await?;
+    let mut writer = Writer::prepare(options, server, u64::from(u32::MAX), 1, NOTICES as usize).await?;
     let mut asked = Vec::new();
     timestamp(&writer.sealer)?.write(&mut asked)?;
     let mut listener = Wire::open(&server.address, &format!("/?t={}", HEXLOWER.encode(&asked))).await?;

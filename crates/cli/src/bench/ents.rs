@@ -128,9 +128,11 @@ fn bare_inserts(options: &Options, place: &Path, entities: u64) -> anyhow::Resul
         }
         transaction.commit()?;
     }
-    Ok(Row::new("apply", "bare inserts")
-        .with("entities", entities)
-        .rate("entities_per_second", entities, begun.elapsed()))
+    Ok(Row::new("apply", "bare inserts").with("entities", entities).rate(
+        "entities_per_second",
+        entities,
+        begun.elapsed(),
+    ))
 }
 
 fn queries(place: &Path, entities: u64, report: &mut Report) -> anyhow::Result<()> {
@@ -146,13 +148,16 @@ fn queries(place: &Path, entities: u64, report: &mut Report) -> anyhow::Result<(
             let range = created_ms(number)..=created_ms(number + 1_000);
             Ok(Selection::Updated { kind: kind(number), range })
         }),
-        ("by parent", |number| Ok(Selection::Parent { kind: kind(number), parent: eid(number - number % 100)? })),
+        ("by parent", |number| {
+            Ok(Selection::Parent { kind: kind(number), parent: eid(number - number % 100)? })
+        }),
         ("by group", |number| Ok(Selection::Group { kind: kind(number), group: group(number) })),
     ];
     for (name, selection) in asked {
         let (mut latencies, mut found) = (Latencies::new(), 0);
         for turn in 0..ASKED {
-            let number = scattered(turn).iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte)) % entities;
+            let number =
+                scattered(turn).iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte)) % entities;
             let query = Query { limit: PAGE, ..Query::new(selection(number)?) };
             let begun = Instant::now();
             let page = database.page(&query)?;

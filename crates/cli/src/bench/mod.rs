@@ -15,6 +15,7 @@ mod report;
 mod rooms;
 mod sealing;
 mod store_reference;
+mod updates;
 mod wire;
 
 use std::path::PathBuf;
@@ -88,6 +89,9 @@ enum Scenario {
     Sealing(sealing::Sealing),
     /// The local database of entities: applying, the queries, and the first sync of an empty device.
     Ents(ents::Ents),
+    /// Bytes on a host's disk after very many updates of the same entities, with pruning.
+    #[command(hide = true)]
+    Updates(updates::Updates),
     /// The bare server that the others are compared with.
     #[command(hide = true)]
     Reference(reference::Reference),
@@ -107,6 +111,7 @@ pub(crate) async fn run(bench: Bench) -> anyhow::Result<Exit> {
         Scenario::Bags(command) => bags::run(&options, command, &mut report).await?,
         Scenario::Sealing(command) => sealing::run(&options, command, &mut report)?,
         Scenario::Ents(command) => ents::run(&options, command, &mut report).await?,
+        Scenario::Updates(command) => updates::run(&options, command, &mut report).await?,
         Scenario::Reference(command) => reference::run(command).await?,
     }
     report.finish()

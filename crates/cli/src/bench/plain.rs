@@ -56,7 +56,9 @@ impl Plain {
         };
         let answer = match field("transfer-encoding") {
             Some(_) => self.chunks().await?,
-            None => self.take(field("content-length").and_then(|length| length.parse().ok()).unwrap_or(0)).await?,
+            None => {
+                self.take(field("content-length").and_then(|length| length.parse().ok()).unwrap_or(0)).await?
+            }
         };
         if !head.starts_with("HTTP/1.1 2") {
             bail!("{}: {}", head.lines().next().unwrap_or_default(), String::from_utf8_lossy(&answer));

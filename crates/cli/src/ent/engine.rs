@@ -10,7 +10,7 @@ use seabag_client::host::driver::{HostDriver, RegistrationToken};
 use seabag_client::host::event::{Action, Event};
 use seabag_client::host::notice_socket;
 use seabag_client::host::report::Report;
-use seabag_client::host::session::{HostSession, SessionSettings};
+use seabag_client::host::session::{FILL_WAIT_MS_MAX, HostSession, SessionSettings};
 use seabag_crypto::{Sealer, Seed};
 use seabag_entdb::{Database, Link};
 use tokio::sync::mpsc;
@@ -29,6 +29,32 @@ pub(crate) struct Told {
     pub(crate) report: Report,
 }
 
+/// How long sessions go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Until both sides were brought together once.
+    Once,
+    /// Until they are stopped.
+    Live {
+        /// The longest wait before a host that lost something is filled, milliseconds.
+        fill_wait_ms_max: u64,
+    },
+}
+
+impl Pace {
+    /// Until they are stopped, with the usual wait.
+    pub(crate) const LIVE: Self = Self::Live { fill_wait_ms_max: FILL_WAIT_MS_MAX };
+
+    fn settings(self, origin: String) -> SessionSettings {
+        match self {
+            Self::Once => SessionSettings::new(origin, false),
+            Self::Live { fill_wait_ms_max } => {
+                SessionSettings { fill_wait_ms_max, ..SessionSettings::new(origin, true) }
+            }
+        }
+    }
+}
+
 /// The running sessions. Dropped, they end where they stand; nothing is lost by that.
 pub(crate) struct Engine {
     links: Vec<(mpsc::Sender<Event>, JoinHandle<()>)>,
@@ -36,19 +62,19 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Starts a session for each of these links. `live`: they go on; if not, they bring both sides together once.
+    /// Starts a session for each of these links.
     pub(crate) fn start(
         database: &Arc<Mutex<Database>>,
         seed: &Arc<Seed>,
         links: Vec<Link>,
-        live: bool,
+        pace: Pace,
     ) -> anyhow::Result<Self> {
         let (send, reports) = mpsc::channel(QUEUE);
         let mut running = Vec::new();
         for link in links {
             let address = HostAddress::parse(&link.settings.url)?;
             let token = tokens::find(&address.origin())?.map(RegistrationToken::new);
-            let settings = SessionSettings { origin: address.origin(), live };
+            let settings = pace.settings(address.origin());
             let sealer = Arc::new(Sealer::new(Arc::clone(seed), &link.settings.label, link.settings.index));
             let runner = Runner {
                 label: link.settings.label,

@@ -12,12 +12,13 @@ use seabag_entdb::{Database, Link};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::engine::{Engine, Teller, Told};
+use super::engine::{Engine, Pace, Teller, Told};
 use super::local::Choice;
 use super::report::{self, ReportLine, Tally};
 use super::{link, moment};
 use crate::exit::Exit;
 use crate::output::{self, Lines};
+use crate::settings::units::parse_milliseconds;
 
 /// How long `--sync` waits for the hosts.
 const AFTER_WRITE_MAX: Duration = Duration::from_secs(2);
@@ -46,6 +47,10 @@ pub(crate) struct Sync {
     /// Look at everything that the hosts have, and mend it.
     #[arg(long)]
     audit: bool,
+    /// With --follow: wait at most so long before filling a host that was wiped or went back to a backup. Each device
+    /// waits a random part of it, so that of many one comes first and the others find little left to do.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_milliseconds, requires = "follow")]
+    fill_wait: u64,
 }
 
 /// Syncs.
@@ -54,7 +59,7 @@ pub(crate) async fn run(command: Sync, choice: &Choice) -> anyhow::Result<Exit> 
     if place.links.is_empty() {
         return Err(link::none());
     }
-    let mut engine = place.start(command.follow)?;
+    let mut engine = place.start(command.pace())?;
     if command.audit {
         engine.teller().tell(&Event::Audit).await;
     }
@@ -67,6 +72,12 @@ pub(crate) async fn run(command: Sync, choice: &Choice) -> anyhow::Result<Exit> 
         _ = tokio::signal::ctrl_c() => {}
     }
     tell_all(&tallies, choice.json)
+}
+
+impl Sync {
+    fn pace(&self) -> Pace {
+        if self.follow { Pace::Live { fill_wait_ms_max: self.fill_wait } } else { Pace::Once }
+    }
 }
 
 /// A database, its seed, and the links that are meant.
@@ -88,8 +99,8 @@ impl Place {
         self
     }
 
-    fn start(&self, live: bool) -> anyhow::Result<Engine> {
-        Engine::start(&self.database, &self.seed, self.links.clone(), live)
+    fn start(&self, pace: Pace) -> anyhow::Result<Engine> {
+        Engine::start(&self.database, &self.seed, self.links.clone(), pace)
     }
 
     fn tallies(&self) -> BTreeMap<String, Tally> {
@@ -206,7 +217,7 @@ impl After {
         if place.links.is_empty() {
             return Err(link::none());
         }
-        let mut engine = place.start(false)?;
+        let mut engine = place.start(Pace::Once)?;
         let mut tallies = place.tallies();
         // Whoever is not in sync by then goes on with the next sync.
         let _ = timeout(AFTER_WRITE_MAX, settle(&mut engine, &mut tallies, Tally::is_settled)).await;
@@ -229,7 +240,7 @@ impl Background {
             return Ok(None);
         }
         let place = Place::open(choice)?;
-        let mut engine = place.start(true)?;
+        let mut engine = place.start(Pace::LIVE)?;
         let teller = engine.teller();
         let task = tokio::spawn(async move {
             let listen = async {
@@ -264,7 +275,7 @@ pub(crate) async fn ask(
     done: impl Fn(&Tally) -> bool,
 ) -> anyhow::Result<Tally> {
     let place = Place::open(choice)?.only(label);
-    let mut engine = place.start(false)?;
+    let mut engine = place.start(Pace::Once)?;
     engine.teller().tell(event).await;
     let mut tallies = place.tallies();
     settle(&mut engine, &mut tallies, |tally| done(tally) || tally.trouble.is_some()).await;
@@ -274,7 +285,7 @@ pub(crate) async fn ask(
 /// Syncs the link of this label once, and tells what came of it.
 pub(crate) async fn once(choice: &Choice, label: &str) -> anyhow::Result<Exit> {
     let place = Place::open(choice)?.only(label);
-    let mut engine = place.start(false)?;
+    let mut engine = place.start(Pace::Once)?;
     let mut tallies = place.tallies();
     settle(&mut engine, &mut tallies, Tally::is_settled).await;
     tell_all(&tallies, choice.json)
