@@ -35,6 +35,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct EngineOptions {
     /// What guarded hosts ask of a registration, by origin (`https://host.example.org`).
     pub tokens: BTreeMap<String, RegistrationToken>,
+    /// Bring both sides together once, and then wait for commands and local writes: no notices, no looking again, and
+    /// no waiting for other devices that may do the same.
+    pub once: bool,
 }
 
 /// What became of one link in [`Engine::sync_once`].
@@ -58,8 +61,6 @@ struct Shared {
     database: Arc<Mutex<Database>>,
     seed: Arc<Seed>,
     options: EngineOptions,
-    /// Whether sessions go on, or bring both sides together once.
-    live: bool,
     running: Mutex<BTreeMap<LinkId, Running>>,
     /// Held by whoever makes the tasks those of the links, so that no link is begun twice.
     following: tokio::sync::Mutex<()>,
@@ -89,7 +90,7 @@ impl Engine {
         seed: Arc<Seed>,
         options: EngineOptions,
     ) -> Result<Self, ClientError> {
-        let shared = Shared::new(database, seed, options, true);
+        let shared = Shared::new(database, seed, options);
         shared.follow_links().await?;
         let watcher = tokio::spawn(watch_elsewhere(Arc::clone(&shared)));
         Ok(Self { shared, watcher: Some(watcher) })
@@ -102,7 +103,7 @@ impl Engine {
         options: EngineOptions,
         deadline: Duration,
     ) -> Result<Vec<LinkOutcome>, ClientError> {
-        let shared = Shared::new(database, seed, options, false);
+        let shared = Shared::new(database, seed, EngineOptions { once: true, ..options });
         shared.follow_links().await?;
         let engine = Self { shared, watcher: None };
         // Time that is up is no error: the outcome says who is still working.
@@ -192,7 +193,7 @@ impl Drop for Engine {
 }
 
 impl Shared {
-    fn new(database: Arc<Mutex<Database>>, seed: Arc<Seed>, options: EngineOptions, live: bool) -> Arc<Self> {
+    fn new(database: Arc<Mutex<Database>>, seed: Arc<Seed>, options: EngineOptions) -> Arc<Self> {
         let activity = Activity {
             links: Mutex::default(),
             reports: broadcast::Sender::new(REPORTS_MAX),
@@ -201,7 +202,7 @@ impl Shared {
         };
         let (running, following) = (Mutex::default(), tokio::sync::Mutex::default());
         let activity = Arc::new(activity);
-        Arc::new(Self { database, seed, options, live, running, following, activity })
+        Arc::new(Self { database, seed, options, running, following, activity })
     }
 
     fn sender(&self, link: LinkId) -> Result<mpsc::Sender<Event>, ClientError> {
@@ -264,7 +265,7 @@ impl Shared {
         let (seed, settings) = (Arc::clone(&self.seed), link.settings);
         let sealer =
             blocking(move || Ok(Arc::new(Sealer::new(seed, &settings.label, settings.index)))).await?;
-        let settings = SessionSettings { origin, live: self.live };
+        let settings = SessionSettings { origin, live: !self.options.once };
         Ok(LinkTask {
             session: HostSession::new(link.id, sealer, settings),
             driver,

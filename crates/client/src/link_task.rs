@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use seabag_entdb::Database;
+use seabag_entdb::{Database, LinkId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::sleep;
@@ -62,6 +62,7 @@ impl<H: Hearer> LinkTask<H> {
     pub(crate) async fn run(mut self) {
         let mut underway = Underway::default();
         if self.driver.address().is_exposed() {
+            tell(self.session.link(), &Report::Exposed);
             self.hearer.hear(Report::Exposed);
         }
         let mut event = Event::Start;
@@ -132,13 +133,21 @@ async fn step(
             Action::CloseNotices => underway.close_notices(),
             Action::WakeAt(wake_ms) => underway.wake_ms = Some(wake_ms),
             Action::Report(report) => {
-                tracing::debug!(%link, ?report);
+                tell(link, &report);
                 goes_on &= report != Report::AccountDeleted;
                 hearer.hear(report);
             }
         }
     }
     Some((session, goes_on))
+}
+
+/// What an operator should see at once is a warning. Reports hold nothing that is secret.
+fn tell(link: LinkId, report: &Report) {
+    match report {
+        Report::Exposed | Report::Odd { .. } | Report::Reset(_) => tracing::warn!(%link, ?report),
+        _ => tracing::debug!(%link, ?report),
+    }
 }
 
 /// What happens next.

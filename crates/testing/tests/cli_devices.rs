@@ -302,6 +302,35 @@ async fn a_wiped_host_is_filled_again_and_nothing_deleted_returns() {
 }
 
 #[tokio::test]
+async fn an_audit_ends_and_every_command_with_json_prints_lines_of_json() {
+    let server = ServerProcess::start().await;
+    let one = device();
+    let id = put(&one, &["note", "1", "--group", "g"]);
+    link(&one, &server);
+    let file = one.path("all.dpl").display().to_string();
+    for words in [
+        &["ent", "sync"][..],
+        &["ent", "sync", "--audit"],
+        &["ent", "put", "note", "2", "--sync"],
+        &["ent", "get", &id],
+        &["ent", "ls"],
+        &["ent", "ls", "--count"],
+        &["ent", "tree"],
+        &["ent", "history", &id],
+        &["ent", "keep", "note", "all"],
+        &["ent", "status"],
+        &["ent", "export", &file],
+        &["ent", "import", &file],
+        &["ent", "rm", &id],
+        &["ent", "undo", &id],
+        &["keys", "show"],
+    ] {
+        let done = one.run(&[words, &["--json"]].concat()).good();
+        assert!(!done.lines().is_empty(), "{words:?}");
+    }
+}
+
+#[tokio::test]
 async fn without_a_seed_or_a_link_it_says_what_to_do() {
     let user = User::new();
     for command in

@@ -116,7 +116,6 @@ async fn two_devices_that_sync_now_and_then_converge() {
     assert_eq!((outcomes[0].activity.pushed, outcomes[0].activity.pruned), (1, 1), "{outcomes:?}");
     first.sync().await;
     assert_eq!(first.all(), second.all());
-    let _server = server;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,7 +136,6 @@ async fn two_engines_show_each_others_writes_at_once() {
     assert!(status.activity.values().all(|activity| activity.oddities.is_empty()), "{status:?}");
     one.stop().await;
     two.stop().await;
-    let _server = server;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,7 +148,6 @@ async fn writes_of_another_process_on_the_same_file_are_pushed() {
     until("the note came", || second.all().len() == 1).await;
     one.stop().await;
     two.stop().await;
-    let _server = server;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,7 +171,6 @@ async fn links_that_come_and_go_are_followed() {
     engine.follow_links().await.unwrap();
     assert!(engine.status().await.unwrap().activity.is_empty());
     engine.stop().await;
-    let _server = server;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,7 +198,6 @@ async fn engines_go_on_after_the_host_was_killed() {
     assert_eq!(first.all(), second.all());
     one.stop().await;
     two.stop().await;
-    let _server = server;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -222,7 +217,6 @@ async fn a_wiped_host_is_filled_again() {
     let third = Device::new(3, &[url(&server)]);
     assert!(in_sync(&third.sync().await));
     assert_eq!(third.all(), first.all());
-    let _server = server;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -243,7 +237,6 @@ async fn a_host_that_is_down_holds_up_no_other_and_says_so() {
     assert_eq!(first.all(), second.all());
     let trouble = first.database.lock().links().unwrap()[0].trouble.clone().unwrap();
     assert!(!trouble.text.contains(&nobody.port().to_string()), "{}", trouble.text);
-    let _server = server;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -266,7 +259,6 @@ async fn a_full_host_is_told_of_and_the_rest_waits() {
     assert_eq!(outcomes[0].activity.quota.unwrap().0, 2_000);
     let trouble = device.database.lock().links().unwrap()[0].trouble.clone().unwrap();
     assert_eq!(trouble.code, "quota");
-    let _server = server;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -284,5 +276,4 @@ async fn an_account_is_removed_from_the_host_and_stays_here() {
     assert!(in_sync(&other.sync().await));
     assert!(other.all().is_empty() && device.all().len() == 1);
     engine.stop().await;
-    let _server = server;
 }
