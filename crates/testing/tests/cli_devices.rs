@@ -134,7 +134,7 @@ async fn a_change_on_one_device_shows_on_another_that_watches() {
     // What is written on the watching device goes up by itself.
     put(&two, &["note", "3"]);
     assert_eq!(watch.line()["new"]["body"], 3);
-    let mut follow = one.start(&["ent", "sync", "--follow"]);
+    let follow = one.start(&["ent", "sync", "--follow"]);
     wait_until("the change of the watching device", || bodies(&one) == [json!(2), json!(3)]);
     follow.signal("INT");
     watch.signal("INT");

@@ -1,8 +1,11 @@
 //! `seabag bench`: measures a server, and in the same run a reference that does only the least that the task
 //! needs, so that a number says something about the server and not about the machine.
 
+mod bags;
 mod durable;
+mod ents;
 mod fanout;
+mod first_sync;
 mod idle;
 mod plain;
 mod posts;
@@ -11,6 +14,7 @@ mod reference;
 mod replay;
 mod report;
 mod rooms;
+mod sealing;
 mod store_reference;
 mod wire;
 
@@ -79,6 +83,14 @@ enum Scenario {
     Idle(idle::Idle),
     /// Rooms created a second, and memory for each loaded room.
     Rooms(rooms::Rooms),
+    /// PUSH, PEEK and PULL of sealed bags, and how soon a notice comes.
+    Bags(bags::Bags),
+    /// Sealing and opening of bags, in this process.
+    Sealing(sealing::Sealing),
+    /// The local database of entities: applying messages, and the queries.
+    Ents(ents::Ents),
+    /// The first sync of an empty device.
+    FirstSync(first_sync::FirstSync),
     /// The bare server that the others are compared with.
     #[command(hide = true)]
     Reference(reference::Reference),
@@ -95,6 +107,10 @@ pub(crate) async fn run(bench: Bench) -> anyhow::Result<Exit> {
         Scenario::Replay(command) => replay::run(&options, command, &mut report).await?,
         Scenario::Idle(command) => idle::run(&options, command, &mut report).await?,
         Scenario::Rooms(command) => rooms::run(&options, command, &mut report).await?,
+        Scenario::Bags(command) => bags::run(&options, command, &mut report).await?,
+        Scenario::Sealing(command) => sealing::run(&options, command, &mut report)?,
+        Scenario::Ents(command) => ents::run(&options, command, &mut report)?,
+        Scenario::FirstSync(command) => first_sync::run(&options, command, &mut report).await?,
         Scenario::Reference(command) => reference::run(command).await?,
     }
     report.finish()

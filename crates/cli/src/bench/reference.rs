@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use axum::Router;
-use axum::extract::Query;
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::{Path, Query};
 use axum::response::Response;
 use axum::routing::{get, post};
 use clap::Args;
@@ -50,7 +50,11 @@ async fn serve(command: Reference) -> anyhow::Result<()> {
     let router = Router::new()
         .route("/room/{id}/connect", get(move |upgrade: WebSocketUpgrade| connect(upgrade, sender.clone())))
         .route("/replay/connect", get(replay))
-        .route("/room/{id}/send", post(|_: axum::body::Bytes| async { "null" }));
+        .route("/room/{id}/send", post(|_: axum::body::Bytes| async { "null" }))
+        .route(
+            "/bytes/{count}",
+            post(|Path(count): Path<usize>, _: axum::body::Bytes| async move { vec![0_u8; count] }),
+        );
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let text = serde_json::json!({ "address": listener.local_addr()?.to_string() }).to_string();
     let part = command.ready_file.with_extension("part");

@@ -12,6 +12,7 @@ const HANDSHAKE_KEY: &str = "c2VhYmFnLWJlbmNobWFyaw==";
 const READ_BYTES: usize = 64 * 1024;
 
 const TEXT: u8 = 1;
+const BINARY: u8 = 2;
 const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
@@ -84,7 +85,7 @@ impl Wire {
     }
 
     /// The same for exactly one message.
-    async fn read_one(&mut self, mut take: impl FnMut(&[u8])) -> anyhow::Result<()> {
+    pub(crate) async fn read_one(&mut self, mut take: impl FnMut(&[u8])) -> anyhow::Result<()> {
         while !self.drain(1, &mut take)? {
             self.fill().await?;
         }
@@ -110,7 +111,7 @@ impl Wire {
         {
             let Some(payload) = self.incoming.get(head..head + length) else { break };
             match opcode {
-                TEXT => {
+                TEXT | BINARY => {
                     take(payload);
                     taken += 1;
                 }

@@ -237,7 +237,7 @@ impl World {
     }
 
     /// Answers the call of a line, and holds back what listeners would hear.
-    pub fn answer_and_hold_notices(&mut self, device: usize, line: usize) -> Vec<Bytes> {
+    pub(crate) fn answer_and_hold_notices(&mut self, device: usize, line: usize) -> Vec<Bytes> {
         let it = &mut self.devices[device].lines[line];
         let (call, path, body, _) = it.calls.pop_front().expect("a call is under way");
         let host = it.host;
