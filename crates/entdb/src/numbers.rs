@@ -9,8 +9,8 @@ use seabag_protocol::host::prune::{PrunePair, PruneReason};
 use seabag_protocol::host::record::EpochId;
 
 use crate::database::Transaction;
-use crate::merge::{Source, Standing, check, judge, standing};
-use crate::storage::{BagRow, BagState, Durability, Storage, Which};
+use crate::merge::{Source, Standing, check, is_below, judge, standing};
+use crate::storage::{BagRow, BagState, Durability, Hash, Storage, Which};
 use crate::{Arrivals, Arrived, Database, Fill, Judgement, LinkId, Outcome, Received, Result, Unreadable};
 
 impl Database {
@@ -213,13 +213,20 @@ impl Transaction<'_> {
     fn upload_again(&mut self, link: LinkId, row: &BagRow) -> Result<()> {
         let (Some(eid), BagState::Holds(which)) = (&row.eid, &row.state) else { return Ok(()) };
         if let Which::Logged(hash) = which
-            && self.storage.logged(eid, *hash)?.is_none_or(|row| row.aside.is_none())
+            && self.is_past(eid, *hash)?
         {
             // Of the past, which this device keeps: most likely one that does not let go of it at the host. To
             // upload it again would be to fight over it for ever.
             return Ok(());
         }
         self.queue_unless_held(link, eid, *which).map(|_| ())
+    }
+
+    /// Whether a message of the log is of an entity's past: one that cannot be read may be more than that.
+    fn is_past(&self, eid: &Eid, hash: Hash) -> Result<bool> {
+        let Some(row) = self.storage.logged(eid, hash)? else { return Ok(true) };
+        let winner = self.storage.winner(eid)?;
+        Ok(row.aside.is_none() || winner.map_or(Ok(false), |winner| is_below(&row, &winner))?)
     }
 
     /// Lets a message wait unless a number holds it. Whether it waits.

@@ -499,6 +499,9 @@ impl HostSession {
             // The next list begins at the start, whatever it shows.
             checked: self.epoch == Some(epoch) || self.kind == Kind::Old,
             after_reset: true,
+            // What was asked for is not done by reading from the start: bodies that are here are not fetched.
+            audit: self.reading.audit,
+            audit_wanted: self.reading.audit_wanted,
             want_ms: Some(turn.now_ms),
             ..Reading::default()
         };
