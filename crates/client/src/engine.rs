@@ -17,7 +17,7 @@ use crate::host::address::HostAddress;
 use crate::host::driver::{HostDriver, RegistrationToken};
 use crate::host::event::Event;
 use crate::host::report::Report;
-use crate::host::session::{HostSession, SessionSettings};
+use crate::host::session::{FILL_WAIT_MS_MAX, HostSession, SessionSettings};
 use crate::link_task::{Hearer, LinkTask, command};
 use crate::status::{LinkActivity, Phase, SyncStatus};
 
@@ -38,6 +38,9 @@ pub struct EngineOptions {
     /// Bring both sides together once, and then wait for commands and local writes: no notices, no looking again, and
     /// no waiting for other devices that may do the same.
     pub once: bool,
+    /// The longest wait before a host that lost something is filled, milliseconds; `None`: the usual one
+    /// ([`FILL_WAIT_MS_MAX`]).
+    pub fill_wait_ms_max: Option<u64>,
 }
 
 /// What became of one link in [`Engine::sync_once`].
@@ -265,7 +268,11 @@ impl Shared {
         let (seed, settings) = (Arc::clone(&self.seed), link.settings);
         let sealer =
             blocking(move || Ok(Arc::new(Sealer::new(seed, &settings.label, settings.index)))).await?;
-        let settings = SessionSettings { origin, live: !self.options.once };
+        let settings = SessionSettings {
+            origin,
+            live: !self.options.once,
+            fill_wait_ms_max: self.options.fill_wait_ms_max.unwrap_or(FILL_WAIT_MS_MAX),
+        };
         Ok(LinkTask {
             session: HostSession::new(link.id, sealer, settings),
             driver,

@@ -1,8 +1,10 @@
 //! An account's side of the host protocol for the tests: signs, seals, asks and listens, one request a connection.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use futures_util::{SinkExt, StreamExt};
 use seabag_crypto::{Nonces, Sealer, phrase};
@@ -126,6 +128,32 @@ impl Account {
         body_nonce[..8].copy_from_slice(&number.to_be_bytes());
         let nonces = Nonces { head: head_nonce, body: body_nonce };
         self.sealer.seal(&head, body, &nonces).expect("it can be sealed")
+    }
+
+    /// The bag of any message. `sealing` makes the nonces.
+    pub fn seal(&self, head: &MessageHead, body: Option<&[u8]>, sealing: u64) -> Bag {
+        let mut nonces = Nonces { head: [0x11; 24], body: [0x22; 24] };
+        nonces.head[..8].copy_from_slice(&sealing.to_be_bytes());
+        nonces.body[..8].copy_from_slice(&sealing.to_be_bytes());
+        self.sealer.seal(head, body, &nonces).expect("it can be sealed")
+    }
+
+    /// Everything that the host has for the account, opened: the messages by their numbers. Panics over a bag that does
+    /// not open.
+    pub async fn messages(&self, server: &ServerProcess) -> BTreeMap<u64, (MessageHead, Option<Bytes>)> {
+        let heads = self.peek(server, 0).await;
+        let numbers: Vec<_> = heads.iter().map(|item| item.seq.0).collect();
+        let bodies = self.pull(server, &numbers).await;
+        assert_eq!(bodies.len(), heads.len(), "each bag has a body, if an empty one");
+        let open = |(head, body): (PeekItem, PullItem)| {
+            assert_eq!(head.seq, body.seq);
+            let opened = self.sealer.open(&Bag { sealed: head.sealed, body: body.body });
+            (
+                head.seq.0,
+                opened.unwrap_or_else(|error| panic!("number {} does not open: {error}", head.seq.0)),
+            )
+        };
+        heads.into_iter().zip(bodies).map(open).collect()
     }
 
     /// Bags of short messages.

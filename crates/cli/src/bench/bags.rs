@@ -63,16 +63,16 @@ pub(crate) async fn run(options: &Options, command: Bags, report: &mut Report) -
     report.add(notices(options, &server).await?)
 }
 
-fn now_ms() -> u64 {
+pub(super) fn now_ms() -> u64 {
     std::time::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64)
 }
 
-fn timestamp(sealer: &Sealer) -> anyhow::Result<SignedTimestamp> {
+pub(super) fn timestamp(sealer: &Sealer) -> anyhow::Result<SignedTimestamp> {
     Ok(sealer.keys().timestamp(now_ms())?)
 }
 
 /// Reads the head of an answer, and refuses anything but success.
-async fn call(plain: &mut Plain, path: &str, request: &[u8]) -> anyhow::Result<Reader> {
+pub(super) async fn call(plain: &mut Plain, path: &str, request: &[u8]) -> anyhow::Result<Reader> {
     let mut answer = Reader::new(plain.post_bytes(path, request).await?);
     let head = ResponseHead::read(&mut answer)?;
     ensure!(head.status == Status::Success, "{path}: {}", head.status);

@@ -16,6 +16,7 @@ mod report;
 mod rooms;
 mod sealing;
 mod store_reference;
+mod updates;
 mod wire;
 
 use std::path::PathBuf;
@@ -91,6 +92,9 @@ enum Scenario {
     Ents(ents::Ents),
     /// The first sync of an empty device.
     FirstSync(first_sync::FirstSync),
+    /// Bytes on a host's disk after very many updates of the same entities, with pruning.
+    #[command(hide = true)]
+    Updates(updates::Updates),
     /// The bare server that the others are compared with.
     #[command(hide = true)]
     Reference(reference::Reference),
@@ -111,6 +115,7 @@ pub(crate) async fn run(bench: Bench) -> anyhow::Result<Exit> {
         Scenario::Sealing(command) => sealing::run(&options, command, &mut report)?,
         Scenario::Ents(command) => ents::run(&options, command, &mut report)?,
         Scenario::FirstSync(command) => first_sync::run(&options, command, &mut report).await?,
+        Scenario::Updates(command) => updates::run(&options, command, &mut report).await?,
         Scenario::Reference(command) => reference::run(command).await?,
     }
     report.finish()

@@ -1,6 +1,6 @@
 //! The measured server, as a process of its own: its processors' time and its memory can be told from ours.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(crate) struct ServerProcess {
     /// `None`: it was there before us.
     child: Option<Child>,
     /// Removed with its contents when the measurement ends.
-    _directory: Option<tempfile::TempDir>,
+    directory: Option<tempfile::TempDir>,
 }
 
 #[derive(Deserialize)]
@@ -31,7 +31,7 @@ struct Ready {
 impl ServerProcess {
     /// A server that was there before us.
     pub(crate) fn foreign(address: &str) -> Self {
-        Self { address: address.to_owned(), child: None, _directory: None }
+        Self { address: address.to_owned(), child: None, directory: None }
     }
 
     /// Starts `seabag serve`, in memory or with its data in a new directory under `parent`. Limits that would
@@ -90,7 +90,21 @@ impl ServerProcess {
             }
         });
         let address = waited.await.context("the server did not start in time")??.address;
-        Ok(Self { address, child: Some(child), _directory: data })
+        Ok(Self { address, child: Some(child), directory: data })
+    }
+
+    /// Where it keeps its data; `None` when that is nowhere, or not known.
+    pub(crate) fn data(&self) -> Option<PathBuf> {
+        self.directory.as_ref().map(|directory| directory.path().join("data"))
+    }
+
+    /// Ends it in order, and waits for that. Its data stay for as long as this does.
+    pub(crate) async fn stop(&mut self) -> anyhow::Result<()> {
+        let Some(mut child) = self.child.take() else { return Ok(()) };
+        let pid = child.id().context("the server has ended")?;
+        Command::new("kill").arg("-TERM").arg(pid.to_string()).status().await?;
+        tokio::time::timeout(START_MAX, child.wait()).await.context("the server did not stop in time")??;
+        Ok(())
     }
 
     /// Makes a room and returns its id.

@@ -6,6 +6,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use seabag_entdb::{Database, Draft};
 use seabag_protocol::host::eid::Eid;
+use serde::Serialize;
 
 use super::local::{Choice, SkewChoice, explain};
 use super::show::EntLine;
@@ -70,6 +71,11 @@ pub(crate) struct Put {
     skew: SkewChoice,
     #[command(flatten)]
     sync: sync::After,
+}
+
+#[derive(Serialize)]
+struct Written {
+    id: String,
 }
 
 /// Writes it.
@@ -143,6 +149,8 @@ fn replace(
 fn print(database: &Database, eid: &Eid, choice: &Choice, lines: &mut Lines) -> anyhow::Result<()> {
     match database.get(eid)? {
         Some(ent) if choice.json => lines.write(&EntLine::new(&ent))?,
+        // Another device's delete came in between.
+        None if choice.json => lines.write(&Written { id: id::print(eid) })?,
         _ => lines.write_raw(format!("{}\n", id::print(eid)).as_bytes())?,
     }
     lines.flush()

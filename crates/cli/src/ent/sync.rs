@@ -22,6 +22,7 @@ use super::table::plain;
 use super::{link, moment, tokens};
 use crate::exit::Exit;
 use crate::output::{self, Lines};
+use crate::settings::units::parse_milliseconds;
 
 /// How long `--sync` waits for the hosts.
 const AFTER_WRITE_MAX: Duration = Duration::from_secs(2);
@@ -50,11 +51,15 @@ pub(crate) struct Sync {
     /// Look at everything that the hosts have, and mend it.
     #[arg(long)]
     audit: bool,
+    /// With --follow: wait at most so long before filling a host that was wiped or went back to a backup. Each device
+    /// waits a random part of it, so that of many one comes first and the others find little left to do.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = parse_milliseconds, requires = "follow")]
+    fill_wait: u64,
 }
 
 /// Syncs.
 pub(crate) async fn run(command: Sync, choice: &Choice) -> anyhow::Result<Exit> {
-    let syncing = Syncing::start(choice, !command.follow).await?;
+    let syncing = Syncing::start(choice, !command.follow, Some(command.fill_wait)).await?;
     if command.audit {
         for link in syncing.labels.keys() {
             syncing.engine.audit(*link).await?;
@@ -72,14 +77,14 @@ pub(crate) async fn run(command: Sync, choice: &Choice) -> anyhow::Result<Exit> 
 
 /// Syncs once, and tells what came of it.
 pub(crate) async fn once(choice: &Choice) -> anyhow::Result<Exit> {
-    let syncing = Syncing::start(choice, true).await?;
+    let syncing = Syncing::start(choice, true, None).await?;
     syncing.settle().await;
     syncing.tell(choice.json).await
 }
 
 /// Removes the account of a link from its host.
 pub(crate) async fn delete_account(choice: &Choice, link: LinkId) -> anyhow::Result<()> {
-    let syncing = Syncing::start(choice, true).await?;
+    let syncing = Syncing::start(choice, true, None).await?;
     let mut reports = syncing.engine.reports();
     syncing.engine.delete_account(link).await?;
     let answer = async {
@@ -104,7 +109,7 @@ struct Syncing {
 
 impl Syncing {
     /// Starts. An error when no host is linked.
-    async fn start(choice: &Choice, once: bool) -> anyhow::Result<Self> {
+    async fn start(choice: &Choice, once: bool, fill_wait_ms_max: Option<u64>) -> anyhow::Result<Self> {
         let (database, seed) = choice.open_with_seed()?;
         let links = database.links()?;
         if links.is_empty() {
@@ -112,7 +117,8 @@ impl Syncing {
         }
         let labels = links.into_iter().map(|link| (link.id, link.settings.label)).collect();
         let token = |(origin, token): (String, String)| (origin, RegistrationToken::new(token));
-        let options = EngineOptions { tokens: tokens::all()?.into_iter().map(token).collect(), once };
+        let tokens = tokens::all()?.into_iter().map(token).collect();
+        let options = EngineOptions { tokens, once, fill_wait_ms_max };
         let engine = Engine::start(Arc::new(Mutex::new(database)), Arc::new(seed), options).await?;
         // A person or a service manager started it: there is no reason to wait for the time of the next try.
         engine.online().await;
@@ -235,7 +241,7 @@ impl After {
 }
 
 async fn try_sync(choice: &Choice) -> anyhow::Result<()> {
-    let syncing = Syncing::start(choice, true).await?;
+    let syncing = Syncing::start(choice, true, None).await?;
     // Whoever is not in sync by then goes on with the next sync.
     let _ = timeout(AFTER_WRITE_MAX, syncing.settle()).await;
     for tally in syncing.tallies().await?.iter().filter(|tally| !tally.is_good()) {
@@ -255,7 +261,7 @@ impl Background {
         if choice.open()?.links()?.is_empty() {
             return Ok(None);
         }
-        let syncing = Syncing::start(choice, false).await?;
+        let syncing = Syncing::start(choice, false, None).await?;
         let task = tokio::spawn(async move {
             let mut reports = syncing.engine.reports();
             while let Some((link, report)) = next(&mut reports).await {

@@ -35,6 +35,20 @@ pub struct SessionSettings {
     /// Whether it goes on: listens to notices, looks again from time to time, and takes its time where many devices
     /// would otherwise do the same at once. If not, it brings both sides together once and then waits for events.
     pub live: bool,
+    /// The longest wait before a host that lost something is filled, milliseconds, if it goes on. Each device waits a
+    /// random part of it, so that of many one comes first and the others find little left to do.
+    /// [`FILL_WAIT_MS_MAX`] unless there is a reason.
+    pub fill_wait_ms_max: u64,
+}
+
+/// The longest wait before a host that lost something is filled, milliseconds, unless a session is told another.
+pub const FILL_WAIT_MS_MAX: u64 = 30_000;
+
+impl SessionSettings {
+    /// For the host of this origin, with the usual wait.
+    pub fn new(origin: String, live: bool) -> Self {
+        Self { origin, live, fill_wait_ms_max: FILL_WAIT_MS_MAX }
+    }
 }
 
 /// What kind of host it is.

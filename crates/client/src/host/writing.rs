@@ -26,8 +26,6 @@ const PUSH_BYTES_MAX: usize = 4 * 1024 * 1024;
 const WRITE_DEBOUNCE_MS: u64 = 100;
 /// How many messages are looked at before what was found is pushed.
 const FILL_MAX: usize = 1_000;
-/// The longest wait before a host that lost something is filled, milliseconds: of many devices one comes first.
-const FILL_WAIT_MS_MAX: u64 = 30_000;
 /// The most refused messages that are remembered; with more, nothing is pushed until the retry.
 const REFUSED_MAX: usize = 100_000;
 
@@ -324,8 +322,8 @@ impl HostSession {
     pub(crate) fn begin_upload(&mut self, turn: &mut Turn<'_>) {
         self.writing.stage = Fill::Upload;
         let wait = self.settings.live && self.reading.after_reset;
-        self.writing.upload_ms =
-            wait.then(|| turn.now_ms.saturating_add(below(turn.chance, FILL_WAIT_MS_MAX + 1)));
+        let bound = self.settings.fill_wait_ms_max.saturating_add(1);
+        self.writing.upload_ms = wait.then(|| turn.now_ms.saturating_add(below(turn.chance, bound)));
         self.reading.after_reset = false;
         self.pruning.begin(turn.now_ms);
     }

@@ -105,7 +105,7 @@ impl Device {
 
     /// A session for a link that the database has.
     pub(super) fn add_line(&mut self, link: LinkId, host: usize, number: u64) {
-        let settings = SessionSettings { origin: format!("http://host-{host}.test"), live: true };
+        let settings = SessionSettings::new(format!("http://host-{host}.test"), true);
         self.lines.push(Line {
             link,
             host,

@@ -223,6 +223,22 @@ impl Running {
         output.recv_timeout(DEADLINE).expect("a line in time")
     }
 
+    /// The next line of output that is a whole one, or `None` when there will be none.
+    pub(crate) fn next_line(&mut self) -> Option<Value> {
+        let text = self.output.as_ref().unwrap().recv_timeout(DEADLINE).ok()?;
+        text.ends_with('\n').then(|| serde_json::from_str(&text).expect("a line of JSON"))
+    }
+
+    /// Ends it as a power cut does: the whole lines that it had written and nobody had read.
+    pub(crate) fn kill(mut self) -> Vec<Value> {
+        self.signal("KILL");
+        let mut lines = Vec::new();
+        while let Some(line) = self.next_line() {
+            lines.push(line);
+        }
+        lines
+    }
+
     /// The next line of output.
     pub(crate) fn line(&mut self) -> Value {
         let text = self.text();

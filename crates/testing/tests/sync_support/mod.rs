@@ -149,7 +149,7 @@ impl World {
     }
 
     fn start_line(&mut self, device: usize, link: LinkId, host: usize) {
-        let settings = SessionSettings { origin: self.hosts[host].settings.origin.clone(), live: self.live };
+        let settings = SessionSettings::new(self.hosts[host].settings.origin.clone(), self.live);
         let line = Line {
             session: HostSession::new(link, sealer(), settings),
             host,
