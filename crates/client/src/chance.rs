@@ -13,6 +13,7 @@ pub trait Randomness {
 pub struct SystemRandomness;
 
 impl Randomness for SystemRandomness {
+    #[allow(clippy::disallowed_methods, reason = "this is the place")]
     fn fill(&mut self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system gives random bytes to a process that runs");
     }

@@ -23,6 +23,9 @@ pub enum ClientError {
     /// A file could not be made, written or put in its place.
     #[error("the file: {0}")]
     File(#[from] std::io::Error),
+    /// The program is about to end.
+    #[error("the program is about to end")]
+    Stopped,
     /// There is no such link, or it does not run.
     #[error("there is no such link, or it does not run")]
     NoSuchLink,

@@ -1,6 +1,10 @@
 //! How long messages take to be merged and questions to be answered, on SQLite: `cargo run --release -p
 //! seabag-entdb --example apply_speed -- 100000`.
-#![allow(clippy::unwrap_used, reason = "a program for developers, which may end with a panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a program that measures time, for developers"
+)]
 
 use std::time::Instant;
 

@@ -3,8 +3,10 @@
 use seabag_protocol::host::eid::Eid;
 use seabag_protocol::host::message::MessageHead;
 
+use crate::database::Transaction;
+use crate::merge::keeps;
 use crate::storage::{Durability, EntRow, LogKey, Winner};
-use crate::{Database, Ent, RECEIVE_MAX, Result};
+use crate::{Database, Ent, PAGE_LIMIT_MAX, RECEIVE_MAX, Result};
 
 /// What a type keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,14 +28,15 @@ pub struct Version {
 }
 
 impl Database {
-    /// An entity's messages that are here, the latest first; those set aside are not among them.
+    /// An entity's messages that are here, the latest first, [`PAGE_LIMIT_MAX`] at most; those set aside are not
+    /// among them.
     pub fn history(&self, eid: &Eid) -> Result<Vec<Version>> {
         let winner = self.storage.winner(eid)?;
         let mut versions = Vec::new();
         if let Some(winner) = winner {
             versions.push(Version { head: winner.message().head, ent: winner.ent() });
         }
-        for row in self.storage.log_of(eid)?.into_iter().rev().filter(|row| row.aside.is_none()) {
+        for row in self.storage.past_of(eid, PAGE_LIMIT_MAX)? {
             let head = row.message().head;
             let ent = match &row.body {
                 None => None,
@@ -60,24 +63,39 @@ impl Database {
         let mut more = history == History::Latest;
         let mut after = None;
         while more {
-            after = self.drop_past(kind, after)?;
+            after = self.drop_past(after)?;
             more = after.is_some();
         }
         Ok(())
     }
 
-    /// Drops what is kept of a type's past, among the next messages of the log.
-    fn drop_past(&mut self, kind: &str, after: Option<LogKey>) -> Result<Option<LogKey>> {
+    /// Drops the past of entities of which no type keeps it, among the next messages of the log.
+    fn drop_past(&mut self, after: Option<LogKey>) -> Result<Option<LogKey>> {
         self.transact(Durability::Written, |transaction| {
             let rows = transaction.storage.log(after.as_ref(), RECEIVE_MAX)?;
             let last = rows.last().map(|row| row.key.clone());
             for row in rows.into_iter().filter(|row| row.aside.is_none()) {
-                let winner = transaction.storage.winner(&row.key.eid)?;
-                if winner.as_ref().and_then(Winner::kind) == Some(kind) {
+                if !transaction.is_kept(&row.key.eid)? {
                     transaction.drop_logged(&row)?;
                 }
             }
             Ok(last)
         })
+    }
+}
+
+impl Transaction<'_> {
+    /// Whether any of the types that an entity has or had keeps its past.
+    fn is_kept(&self, eid: &Eid) -> Result<bool> {
+        if keeps(self.storage, self.storage.winner(eid)?.as_ref().and_then(Winner::kind))? {
+            return Ok(true);
+        }
+        for row in self.storage.past_of(eid, PAGE_LIMIT_MAX)? {
+            let envelope = row.body.as_ref().and_then(|body| (self.reader.decode)(body).ok());
+            if keeps(self.storage, envelope.as_ref().map(|envelope| envelope.kind.as_str()))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }

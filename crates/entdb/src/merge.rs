@@ -9,7 +9,7 @@ use seabag_protocol::host::status::Status;
 
 use crate::database::Transaction;
 use crate::storage::{
-    Aside, BagState, Durability, EntRow, Hash, LogKey, LogRow, TombstoneRow, Which, Winner,
+    Aside, BagRow, BagState, Durability, EntRow, Hash, LogKey, LogRow, TombstoneRow, Which, Winner,
 };
 use crate::{Database, Fill, History, LinkId, Message, Result};
 
@@ -114,7 +114,7 @@ pub(crate) fn standing(
     if order == Ordering::Equal {
         return Ok(Standing::Here(Which::Winner));
     }
-    if storage.log_of(&head.eid)?.iter().any(|row| row.key.hash == hash) {
+    if storage.logged(&head.eid, hash)?.is_some() {
         return Ok(Standing::Here(Which::Logged(hash)));
     }
     Ok(if order == Ordering::Less { Standing::Less } else { Standing::Greater })
@@ -240,12 +240,12 @@ impl Transaction<'_> {
     /// What was set aside and is less than a message that can be read is superseded for good.
     fn drop_aside_below(&mut self, winner: &Winner) -> Result<()> {
         let (offset_ms, counter) = winner.stamp();
-        for row in self.storage.log_of(winner.eid())? {
+        for row in self.storage.aside_of(winner.eid())? {
             let below = match (row.key.offset_ms, row.key.counter).cmp(&(offset_ms, counter)) {
                 Ordering::Equal => row.key.hash < winner.hash()?,
                 order => order == Ordering::Less,
             };
-            if below && row.aside.is_some() {
+            if below {
                 self.drop_logged(&row)?;
             }
         }
@@ -271,19 +271,19 @@ impl Transaction<'_> {
         to: Option<Which>,
         is_delete: bool,
     ) -> Result<()> {
-        for (seq, mut row) in self.storage.bags_of(link, eid)? {
-            if row.state != BagState::Holds(from) {
-                continue;
-            }
-            row.state = match to {
-                Some(to) => BagState::Holds(to),
-                None if is_delete => {
-                    self.storage.remove_bag(link, seq)?;
-                    continue;
+        let state = match to {
+            Some(to) => Some(BagState::Holds(to)),
+            None if is_delete => None,
+            None => Some(BagState::Superseded),
+        };
+        for seq in self.storage.holders(link, eid, from)? {
+            match &state {
+                Some(state) => {
+                    let row = BagRow { eid: Some(eid.clone()), state: state.clone() };
+                    self.storage.put_bag(link, seq, &row)?;
                 }
-                None => BagState::Superseded,
-            };
-            self.storage.put_bag(link, seq, &row)?;
+                None => self.storage.remove_bag(link, seq)?,
+            }
         }
         match (from, to) {
             // What waits as the winner goes on waiting: as the one that takes its place.

@@ -128,8 +128,7 @@ impl Database {
 
 /// The lowest number that holds a message.
 pub(crate) fn holder(storage: &dyn Storage, link: LinkId, eid: &Eid, which: Which) -> Result<Option<BagSeq>> {
-    let bags = storage.bags_of(link, eid)?;
-    Ok(bags.into_iter().find(|(_, row)| row.state == BagState::Holds(which)).map(|(seq, _)| seq))
+    Ok(storage.holders(link, eid, which)?.into_iter().next())
 }
 
 impl Transaction<'_> {
@@ -148,36 +147,36 @@ impl Transaction<'_> {
                 return Ok(None);
             }
         };
-        match outcome {
+        let which = match outcome {
             Outcome::Refused(status) => {
                 self.receive_unreadable(link, seq, None, &format!("refused: {status:?}"))?;
+                return Ok(Some(outcome));
             }
-            _ => self.number(link, seq, head)?,
-        }
+            Outcome::Applied => Some(Which::Winner),
+            Outcome::Superseded => None,
+            Outcome::Kept | Outcome::SetAside | Outcome::Known => self.locate(head)?,
+        };
+        self.number(link, seq, head, which)?;
         Ok(Some(outcome))
     }
 
-    /// A number has this message, which has been merged.
-    fn number(&mut self, link: LinkId, seq: BagSeq, head: &MessageHead) -> Result<()> {
-        let mut state = match self.locate(head)? {
-            Some(which) => {
-                self.storage.unqueue(link, &head.eid, which)?;
-                Some(BagState::Holds(which))
-            }
-            None if head.is_delete() => None,
-            None => Some(BagState::Superseded),
+    /// A number has this message, which is here as this one; `None`: it is superseded.
+    fn number(&mut self, link: LinkId, seq: BagSeq, head: &MessageHead, which: Option<Which>) -> Result<()> {
+        let Some(which) = which else {
+            let state = (!head.is_delete()).then_some(BagState::Superseded);
+            return self.set_bag(link, seq, Some(&head.eid), state);
         };
-        if state == Some(BagState::Holds(Which::Winner)) {
+        let holds = Some(BagState::Holds(which));
+        self.storage.unqueue(link, &head.eid, which)?;
+        let other = holder(self.storage, link, &head.eid, which)?.filter(|other| *other != seq);
+        let (own, extra) = match other {
             // The same message under several numbers: the lowest one is its own, the others may go.
-            let other = holder(self.storage, link, &head.eid, Which::Winner)?.filter(|other| *other != seq);
-            let extra = if head.is_delete() { None } else { Some(BagState::Superseded) };
-            match other {
-                Some(other) if other > seq => self.set_bag(link, other, Some(&head.eid), extra)?,
-                Some(_) => state = extra,
-                None => {}
-            }
-        }
-        self.set_bag(link, seq, Some(&head.eid), state)
+            Some(other) if which == Which::Winner => (seq.min(other), Some(seq.max(other))),
+            _ => (seq, None),
+        };
+        self.set_bag(link, own, Some(&head.eid), holds)?;
+        let state = (!head.is_delete()).then_some(BagState::Superseded);
+        extra.map_or(Ok(()), |extra| self.set_bag(link, extra, Some(&head.eid), state))
     }
 
     /// Which message of those that are here this is.
@@ -213,6 +212,13 @@ impl Transaction<'_> {
     /// Lets the message of a number wait that turned out not to hold it, unless another does.
     fn upload_again(&mut self, link: LinkId, row: &BagRow) -> Result<()> {
         let (Some(eid), BagState::Holds(which)) = (&row.eid, &row.state) else { return Ok(()) };
+        if let Which::Logged(hash) = which
+            && self.storage.logged(eid, *hash)?.is_none_or(|row| row.aside.is_none())
+        {
+            // Of the past, which this device keeps: most likely one that does not let go of it at the host. To
+            // upload it again would be to fight over it for ever.
+            return Ok(());
+        }
         self.queue_unless_held(link, eid, *which).map(|_| ())
     }
 
@@ -240,7 +246,7 @@ impl Transaction<'_> {
             return self.queue_unless_held(link, &head.eid, which).map(|_| ());
         }
         match judge(self.storage, head)? {
-            Judgement::Superseded => self.number(link, seq, head),
+            Judgement::Superseded => self.number(link, seq, head, None),
             _ => self.set_bag(link, seq, Some(&head.eid), Some(unreadable)),
         }
     }
@@ -251,7 +257,7 @@ impl Transaction<'_> {
             return Ok(());
         }
         let which = self.locate(head)?;
-        let Some(before) = self.storage.bag(link, seq)? else { return self.number(link, seq, head) };
+        let Some(before) = self.storage.bag(link, seq)? else { return self.number(link, seq, head, which) };
         let same = before.eid.as_ref() == Some(&head.eid);
         match (before.state, which) {
             // The host took the message for one that it has, which nobody can open: that one has to go first.
@@ -259,9 +265,11 @@ impl Transaction<'_> {
                 let row = BagRow { eid: Some(head.eid.clone()), state: BagState::Damaged };
                 self.storage.put_bag(link, seq, &row)
             }
-            (BagState::Holds(held), Some(which)) if same && held == which => self.number(link, seq, head),
+            (BagState::Holds(held), Some(which)) if same && held == which => {
+                self.number(link, seq, head, Some(which))
+            }
             // It was taken for one bag too many, and the other one has been lost since.
-            (BagState::Superseded, Some(_)) if same => self.number(link, seq, head),
+            (BagState::Superseded, Some(_)) if same => self.number(link, seq, head, which),
             // What is known of that number says otherwise: a host that errs or lies. The message goes on waiting.
             _ => Ok(()),
         }

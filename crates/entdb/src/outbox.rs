@@ -69,9 +69,6 @@ impl Database {
 fn message(storage: &dyn Storage, eid: &Eid, which: Which) -> Result<Option<Message>> {
     Ok(match which {
         Which::Winner => storage.winner(eid)?.map(|winner| winner.message()),
-        Which::Logged(hash) => {
-            let rows = storage.log_of(eid)?;
-            rows.into_iter().find(|row| row.key.hash == hash).map(|row| row.message())
-        }
+        Which::Logged(hash) => storage.logged(eid, hash)?.map(|row| row.message()),
     })
 }

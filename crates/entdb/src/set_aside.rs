@@ -58,7 +58,7 @@ impl Database {
 impl Transaction<'_> {
     /// One message that was set aside.
     fn try_again(&mut self, row: LogRow) -> Result<()> {
-        if !self.storage.log_of(&row.key.eid)?.contains(&row) {
+        if self.storage.logged(&row.key.eid, row.key.hash)?.is_none() {
             // One before it, of the same entity, superseded it.
             return Ok(());
         }

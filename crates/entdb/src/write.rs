@@ -21,8 +21,8 @@ impl Database {
         let body = envelope(draft)?;
         let eid = Eid::new(&id, now_ms).map_err(|_| Error::OutOfRange)?;
         self.transact(Durability::Synced, |transaction| {
-            let there =
-                transaction.storage.winner(&eid)?.is_some() || !transaction.storage.log_of(&eid)?.is_empty();
+            let storage = &transaction.storage;
+            let there = storage.winner(&eid)?.is_some() || !storage.aside_of(&eid)?.is_empty();
             if there {
                 return Err(Error::AlreadyExists);
             }
@@ -41,7 +41,7 @@ impl Database {
         self.transact(Durability::Synced, |transaction| {
             let ended = match transaction.storage.winner(eid)? {
                 Some(Winner::Ent(_)) => false,
-                _ => !transaction.storage.log_of(eid)?.iter().any(|row| row.aside.is_some()),
+                _ => transaction.storage.aside_of(eid)?.is_empty(),
             };
             if ended { Ok(None) } else { transaction.write(eid, now_ms, None, skew).map(Some) }
         })
@@ -52,7 +52,7 @@ impl Database {
         self.transact(Durability::Synced, |transaction| {
             let storage = &transaction.storage;
             let winner = storage.winner(eid)?.ok_or(Error::NothingToUndo)?;
-            let before = storage.log_of(eid)?.into_iter().rev().find(|row| row.aside.is_none());
+            let before = storage.past_of(eid, 1)?.pop();
             let body = match before {
                 Some(row) => row.body,
                 // Its first message: before that there was nothing.
@@ -74,7 +74,7 @@ impl Transaction<'_> {
             return Err(Error::OutOfRange);
         }
         let winner = self.storage.winner(eid)?.map(|winner| winner.stamp());
-        let aside = self.storage.log_of(eid)?.into_iter().filter(|row| row.aside.is_some());
+        let aside = self.storage.aside_of(eid)?.into_iter();
         let top = aside.map(|row| (row.key.offset_ms, row.key.counter)).chain(winner).max();
         let latest_ms = created_ms.max(top.map_or(0, |(offset_ms, _)| created_ms + offset_ms));
         if skew == Skew::Fail && latest_ms > now_ms {

@@ -57,6 +57,17 @@ fn a_file_of_something_else_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_file_may_have_any_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in [":memory:", "file:x?mode=memory", "caf\u{e9} & 100%.db"] {
+        let path = folder.path().join(name);
+        let head = Database::open(&path).unwrap().put_new([1; 8], START_MS, draft("t", json!(1))).unwrap();
+        assert!(Database::open(&path).unwrap().get(&head.eid).unwrap().is_some(), "{name}");
+        assert!(path.is_file(), "{name}");
+    }
+}
+
+#[test]
 fn two_databases_on_one_file_see_each_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("ents.db");

@@ -231,6 +231,9 @@ fn everything(database: &Database) -> Vec<String> {
 /// What must hold at every moment: a message is either stored under a number or waits, at a link that is past its
 /// replay and was filled, unless its bag is superseded; and what is offered for pruning is never what is held.
 fn check(database: &Database) {
+    for at in (0..6).flat_map(|eid| database.durable_at(&id(eid)).unwrap()) {
+        assert!(at.stored.is_none() || !at.waiting, "what is stored does not wait");
+    }
     for link in database.links().unwrap() {
         let held: Vec<_> = (0..6)
             .flat_map(|eid| database.durable_at(&id(eid)).unwrap())
@@ -256,7 +259,7 @@ fn check(database: &Database) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn both_storages_answer_alike(steps in proptest::collection::vec(step(), 1..60)) {

@@ -9,7 +9,7 @@ use seabag_protocol::host::auth::PublicKey;
 use seabag_protocol::host::bag::{Bag, BagSeq, SealedHead};
 use seabag_protocol::host::machine::{Account, Bounds, CheckedBag, register};
 use seabag_protocol::host::prune::{PrunePair, PruneReason};
-use seabag_protocol::host::record::EpochId;
+use seabag_protocol::host::record::ProcessId;
 use seabag_store::{AccountCommit, AccountNumber, LocalStore, Options, Store, StoreError};
 
 const ENTITIES: usize = 1_000;
@@ -87,13 +87,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .nth(2)
         .map_or_else(|| std::env::temp_dir().join("seabag-bags-pruned"), PathBuf::from);
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let (store, key, epoch) =
-        (LocalStore::open(&directory, &Options::default())?, PublicKey([1; 32]), EpochId([1; 16]));
+    let (store, key, process) =
+        (LocalStore::open(&directory, &Options::default())?, PublicKey([1; 32]), ProcessId([1; 16]));
     let begun = Instant::now();
     runtime.block_on(async {
-        store.create_account(key, register(epoch, 0)).await?;
+        store.create_account(key, register(&process, [0; 8], 0)).await?;
         let Some((number, record)) = store.snapshot().account(&key)? else { return Ok(()) };
-        let mut account = Account::new(record, epoch, Bounds { bytes_max: 0, lineage_max: 64 });
+        let mut account = Account::new(record, &process, Bounds { bytes_max: 0, lineage_max: 64 });
         let mut newest = vec![BagSeq::ZERO; ENTITIES];
         let mut peak = 0;
         for round in 0..updates / BATCH as u64 {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use seabag_protocol::host::auth::PublicKey;
 use seabag_protocol::host::bag::{Bag, BagSeq, SealedHead};
 use seabag_protocol::host::machine::{Account, Bounds, CheckedBag, register};
-use seabag_protocol::host::record::EpochId;
+use seabag_protocol::host::record::ProcessId;
 use seabag_store::{AccountCommit, LocalStore, Options, Store, StoreError};
 
 const PUSHES: u64 = 10;
@@ -20,10 +20,10 @@ fn bag(number: u64) -> CheckedBag {
 }
 
 async fn measure(store: &LocalStore, name: &str) -> Result<(), StoreError> {
-    let (key, epoch) = (PublicKey([1; 32]), EpochId([1; 16]));
-    store.create_account(key, register(epoch, 0)).await?;
+    let (key, process) = (PublicKey([1; 32]), ProcessId([1; 16]));
+    store.create_account(key, register(&process, [0; 8], 0)).await?;
     let Some((number, record)) = store.snapshot().account(&key)? else { return Ok(()) };
-    let mut account = Account::new(record, epoch, Bounds { bytes_max: 0, lineage_max: 64 });
+    let mut account = Account::new(record, &process, Bounds { bytes_max: 0, lineage_max: 64 });
     let bags: Vec<Vec<_>> =
         (0..PUSHES).map(|push| (0..BAGS).map(|at| bag(push * BAGS + at)).collect()).collect();
     let begun = Instant::now();
@@ -43,11 +43,11 @@ async fn measure(store: &LocalStore, name: &str) -> Result<(), StoreError> {
     println!("{name}: peek {}: {:?}", heads.len(), begun.elapsed());
     let seqs: Vec<_> = heads.iter().map(|item| item.seq).collect();
     let begun = Instant::now();
-    let bodies = snapshot.bodies(number, &seqs)?;
+    let (bodies, _) = snapshot.bodies(number, &seqs, usize::MAX)?;
     println!("{name}: pull {}: {:?}", bodies.len(), begun.elapsed());
     let backwards: Vec<_> = seqs.iter().rev().copied().collect();
     let begun = Instant::now();
-    let bodies = snapshot.bodies(number, &backwards)?;
+    let (bodies, _) = snapshot.bodies(number, &backwards, usize::MAX)?;
     println!("{name}: pull {} backwards: {:?}", bodies.len(), begun.elapsed());
     store.close().await
 }

@@ -243,7 +243,7 @@ impl Snapshot for Refused {
         Err(self.0.clone())
     }
 
-    fn bodies(&self, _: AccountNumber, _: &[BagSeq]) -> Result<Vec<PullItem>, StoreError> {
+    fn bodies(&self, _: AccountNumber, _: &[BagSeq], _: usize) -> Result<(Vec<PullItem>, usize), StoreError> {
         Err(self.0.clone())
     }
 

@@ -71,8 +71,13 @@ impl Snapshot for StoreSnapshot {
         accounts::peek(&*self.0, account, after, items_max, bytes_max)
     }
 
-    fn bodies(&self, account: AccountNumber, seqs: &[BagSeq]) -> Result<Vec<PullItem>, StoreError> {
-        accounts::bodies(&*self.0, account, seqs)
+    fn bodies(
+        &self,
+        account: AccountNumber,
+        seqs: &[BagSeq],
+        bytes_max: usize,
+    ) -> Result<(Vec<PullItem>, usize), StoreError> {
+        accounts::bodies(&*self.0, account, seqs, bytes_max)
     }
 
     fn find_bags(

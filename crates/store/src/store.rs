@@ -233,9 +233,15 @@ pub trait Snapshot: Send + Sync {
         bytes_max: usize,
     ) -> Result<Vec<PeekItem>, StoreError>;
 
-    /// The bodies of bags in the order asked. A number without a bag is left out; one that is asked twice comes
-    /// twice. Cheapest for ascending numbers.
-    fn bodies(&self, account: AccountNumber, seqs: &[BagSeq]) -> Result<Vec<PullItem>, StoreError>;
+    /// The bodies of bags in the order asked, none after those that make up `bytes_max` bytes; and how many of the
+    /// numbers that answers, at least one if there is one. A number without a bag is left out; one that is asked
+    /// twice comes twice. Cheapest for ascending numbers.
+    fn bodies(
+        &self,
+        account: AccountNumber,
+        seqs: &[BagSeq],
+        bytes_max: usize,
+    ) -> Result<(Vec<PullItem>, usize), StoreError>;
 
     /// The number of the bag of each identity; `None` where none is kept. Cheap when none is.
     fn find_bags(

@@ -142,11 +142,15 @@ impl BlindHost {
         self.accounts.get(account).map(|kept| &kept.record)
     }
 
-    /// Changes a kept bag behind the account's back.
+    /// Changes a kept bag behind the account's back, as if it had been pushed like that.
     pub fn tamper(&mut self, account: &PublicKey, seq: BagSeq, change: impl FnOnce(&mut Bag)) {
-        if let Some(bag) = self.accounts.get_mut(account).and_then(|kept| kept.bags.get_mut(&seq)) {
-            change(bag);
+        let Some(kept) = self.accounts.get_mut(account) else { return };
+        let Some(bag) = kept.bags.get_mut(&seq) else { return };
+        if kept.numbers.get(&bag.identity()) == Some(&seq) {
+            kept.numbers.remove(&bag.identity());
         }
+        change(bag);
+        kept.numbers.entry(bag.identity()).or_insert(seq);
     }
 
     /// Loses one bag.

@@ -134,7 +134,7 @@ async fn a_change_on_one_device_shows_on_another_that_watches() {
     // What is written on the watching device goes up by itself.
     put(&two, &["note", "3"]);
     assert_eq!(watch.line()["new"]["body"], 3);
-    let mut follow = one.start(&["ent", "sync", "--follow"]);
+    let follow = one.start(&["ent", "sync", "--follow"]);
     wait_until("the change of the watching device", || bodies(&one) == [json!(2), json!(3)]);
     follow.signal("INT");
     watch.signal("INT");
@@ -298,6 +298,35 @@ async fn a_wiped_host_is_filled_again_and_nothing_deleted_returns() {
     link(&three, &server);
     for user in [&one, &two, &three] {
         assert_eq!(bodies(user), [2]);
+    }
+}
+
+#[tokio::test]
+async fn an_audit_ends_and_every_command_with_json_prints_lines_of_json() {
+    let server = ServerProcess::start().await;
+    let one = device();
+    let id = put(&one, &["note", "1", "--group", "g"]);
+    link(&one, &server);
+    let file = one.path("all.dpl").display().to_string();
+    for words in [
+        &["ent", "sync"][..],
+        &["ent", "sync", "--audit"],
+        &["ent", "put", "note", "2", "--sync"],
+        &["ent", "get", &id],
+        &["ent", "ls"],
+        &["ent", "ls", "--count"],
+        &["ent", "tree"],
+        &["ent", "history", &id],
+        &["ent", "keep", "note", "all"],
+        &["ent", "status"],
+        &["ent", "export", &file],
+        &["ent", "import", &file],
+        &["ent", "rm", &id],
+        &["ent", "undo", &id],
+        &["keys", "show"],
+    ] {
+        let done = one.run(&[words, &["--json"]].concat()).good();
+        assert!(!done.lines().is_empty(), "{words:?}");
     }
 }
 

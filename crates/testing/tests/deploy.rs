@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cli_support::{User, binary};
+use cli_support::User;
 use seabag_testing::process::ServerProcess;
+use seabag_testing::process::program;
 
 /// The proxy's test bounds each of its own steps; this bounds their sum.
 const PROXY_DEADLINE: Duration = Duration::from_secs(300);
@@ -54,7 +55,7 @@ async fn nginx_with_our_configuration_passes_everything_on_and_leaks_nothing() {
     }
     let log = tempfile::NamedTempFile::new().unwrap();
     let mut child = Command::new(deploy("test-proxy"))
-        .arg(binary())
+        .arg(program())
         .stdin(Stdio::null())
         .stdout(log.reopen().unwrap())
         .stderr(log.reopen().unwrap())

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use seabag_protocol::host::status::Status;
+use seabag_testing::host_client::{Account, Answer, Heard};
 use seabag_testing::process::{ServerProcess, Setup};
 use seabag_testing::socket::{Incoming, Opening, push_id, push_seqs};
 use serde_json::json;
@@ -164,6 +166,35 @@ async fn a_fault_stops_everything_and_a_repair_brings_everything_back(fault: &st
         assert_eq!(more, 50, "after the repair it goes on");
         assert_stored(&server, &room, more, "").await;
     }
+}
+
+#[tokio::test]
+async fn a_failing_sync_acknowledges_no_bag_and_no_listener_hears_of_it() {
+    let home = TempDir::new().unwrap();
+    let Some(shim) = shim(home.path()) else { return };
+    let trigger = home.path().join("trigger");
+    let setup = Setup::new().variable("LD_PRELOAD", shim.display()).variable("SHIM_FAULT", "sync");
+    let mut server = setup.variable("SHIM_TRIGGER", trigger.display()).start().await;
+    let account = Account::new(1);
+    account.register(&server).await;
+    assert_eq!(account.store(&server, &account.bags(0..5)).await, [1, 2, 3, 4, 5]);
+    let mut listener = account.listen(&server).await;
+    fs::write(&trigger, "now").unwrap();
+    let mut request = account.request(&[]);
+    account.bags(5..8).iter().for_each(|bag| bag.write(&mut request).unwrap());
+    if let Ok(reply) = server.request("POST", "/push").body("", request).try_send().await {
+        assert_eq!(Answer::read(reply).status(), Status::StorageError);
+    }
+    assert!(matches!(listener.next().await, Heard::Closed(4102, _) | Heard::Cut));
+    assert_eq!(server.wait().await.code(), Some(EXIT_STORAGE));
+    fs::remove_file(&trigger).unwrap();
+    server.set_up(|_| Setup::new());
+    server.restart().await;
+    let kept = account.peek(&server, 0).await.len();
+    // The three may have reached the disk all the same; then they are there together.
+    assert!(matches!(kept, 5 | 8), "{kept}");
+    let all: Vec<_> = (1..=10).collect();
+    assert_eq!(account.store(&server, &account.bags(0..10)).await, all);
 }
 
 #[tokio::test]

@@ -125,5 +125,5 @@ fn ties_broken_by_arrival_are_noticed() {
 
 #[test]
 fn a_cursor_that_moves_before_what_it_stands_for_is_noticed() {
-    check(Fault::CursorBeforeStore, 30, &["ends with", "in the end", "lost"]);
+    check(Fault::CursorBeforeStore, 30, &["ends with", "in the end", "lost", "superseded"]);
 }

@@ -11,7 +11,7 @@ use seabag_protocol::host::prune::{PrunePair, PruneReason};
 use seabag_protocol::host::push;
 use seabag_protocol::host::record::EpochId;
 use seabag_protocol::host::status::Status;
-use seabag_testing::host_client::{Account, Heard, Listener, now_ms, post};
+use seabag_testing::host_client::{Account, Answer, Heard, Listener, now_ms, post};
 use seabag_testing::http_client::Request;
 use seabag_testing::process::{ServerProcess, Setup};
 
@@ -156,7 +156,6 @@ async fn whoever_cannot_show_who_it_is_does_not_listen() {
         (format!("/?t={}", token.replace('a', "x")), "not hex"),
         (format!("/?t={}", HEXLOWER.encode(&forged)), "a wrong signature"),
         (format!("/?t={}", HEXLOWER.encode(&account.request_at(now_ms() - 31_000, &[]))), "stale"),
-        (format!("/?t={}", HEXLOWER.encode(&Account::new(99).request(&[]))), "a stranger"),
     ] {
         let refused = Listener::open(&server, &path).await.unwrap_err();
         assert_eq!(refused.status, 401, "{why}");
@@ -171,6 +170,17 @@ async fn whoever_cannot_show_who_it_is_does_not_listen() {
         Listener::open(&server, &format!("/room/{}/connect?t={token}", &room[1..])).await.unwrap_err();
     assert_eq!(refused.status, 404, "a room's path is a room's");
     server.assert_keeps(&[&token, &HEXLOWER.encode(&account.key().0)]).await;
+}
+
+#[tokio::test]
+async fn a_client_may_listen_before_its_registration_has_arrived() {
+    let (server, _) = start().await;
+    let early = Account::new(99);
+    let mut listener = early.listen(&server).await;
+    assert_eq!(listener.next_within(Duration::from_millis(1)).await, None);
+    early.register(&server).await;
+    early.store(&server, &early.bags(0..1)).await;
+    assert_eq!(listener.notice().await.len(), 1);
 }
 
 #[tokio::test]
@@ -249,6 +259,37 @@ async fn a_call_that_destroys_is_good_for_its_path_origin_epoch_time_and_body_on
         );
     }
     assert_eq!(kept(&server, &account).await, [2, 3]);
+}
+
+#[tokio::test]
+async fn a_signed_call_names_the_public_url_where_there_is_one_and_else_where_the_request_went() {
+    let server = Setup::new().flag("public-url", "https://host.example.org/").start().await;
+    let account = Account::new(1);
+    account.register(&server).await;
+    let epoch = account.epoch(&server, None).await.epoch;
+    let status = async |server: &ServerProcess, origin: &str, epoch, header: Option<(&str, &str)>| {
+        let call = account.call_at(origin, "/prune", epoch, now_ms(), &[]);
+        let mut request = server.request("POST", "/prune").body("", call);
+        if let Some((name, value)) = header {
+            request = request.header(name, value);
+        }
+        Answer::read(request.send().await).status()
+    };
+    let local = format!("http://{}", server.address());
+    assert_eq!(status(&server, "https://host.example.org", epoch, None).await, Status::Success);
+    for origin in ["http://host.example.org", "https://host.example.org/", "https://evil.example", &local, ""]
+    {
+        let forged = Some(("x-forwarded-host", "evil.example"));
+        assert_eq!(status(&server, origin, epoch, forged).await, Status::InvalidRequest, "{origin}");
+    }
+    let server = ServerProcess::start().await;
+    account.register(&server).await;
+    let epoch = account.epoch(&server, None).await.epoch;
+    let local = format!("http://{}", server.address());
+    assert_eq!(status(&server, &local, epoch, None).await, Status::Success);
+    let proxied = Some(("x-forwarded-host", "host.example.org"));
+    assert_eq!(status(&server, "https://host.example.org", epoch, proxied).await, Status::Success);
+    assert_eq!(status(&server, "https://host.example.org", epoch, None).await, Status::InvalidRequest);
 }
 
 #[tokio::test]
@@ -358,4 +399,63 @@ async fn the_rooms_keep_their_paths_and_the_host_gets_the_other_posts() {
         assert!(reply.header("access-control-allow-headers").unwrap().contains("authorization"));
     }
     server.assert_serves().await;
+}
+
+#[tokio::test]
+async fn a_pull_of_many_numbers_answers_them_as_asked_whether_they_are_kept_or_not() {
+    let (server, account) = start().await;
+    account.store(&server, &account.bags(0..1_500)).await;
+    let large = account.bag(9_000, Some(&vec![7; 300_000]), 0);
+    account.store(&server, &[large]).await;
+    // Thousands that are not kept in front, in the middle and behind; some twice, some backwards.
+    let mut numbers: Vec<u64> = (5_000..9_000).collect();
+    numbers.extend([1_501, 1, 1_501, 1_501]);
+    numbers.extend((1..=1_500).rev());
+    numbers.extend(20_000..24_000);
+    numbers.extend(1..=1_500);
+    numbers.extend(30_000..34_000);
+    let pulled = account.pull(&server, &numbers).await;
+    let expected: Vec<_> = numbers.into_iter().filter(|number| *number <= 1_501).collect();
+    assert_eq!(pulled.iter().map(|item| item.seq.0).collect::<Vec<_>>(), expected);
+    assert!(pulled.iter().all(|item| (item.body.len() > 300_000) == (item.seq.0 == 1_501)));
+    assert!(account.pull(&server, &(5_000..9_000).collect::<Vec<_>>()).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_small_push_is_answered_in_the_documented_order_whether_its_account_is_in_memory_or_not() {
+    let server = Setup::new().flag("room-idle-ms", 100).flag("account-bytes-max", 10_000).start().await;
+    let (account, stranger) = (Account::new(1), Account::new(2));
+    account.register(&server).await;
+    let push = |account: &Account, time_ms, bags: &[Bag], tail: &[u8]| {
+        let mut request = account.request_at(time_ms, &[]);
+        bags.iter().for_each(|bag| bag.write(&mut request).unwrap());
+        request.extend_from_slice(tail);
+        request
+    };
+    let bag = account.bags(0..1);
+    for round in 0..2 {
+        if round == 1 {
+            account.store(&server, &bag).await;
+        }
+        let stale = now_ms() - 31_000;
+        let mut forged = push(&account, now_ms(), &bag, &[]);
+        forged[40] ^= 1;
+        let cases = [
+            (push(&stranger, stale, &bag, &[0]), Status::ClockOutOfSync),
+            (forged, Status::InvalidSignature),
+            (push(&stranger, now_ms(), &bag, &[0]), Status::UserNotRegistered),
+            (push(&stranger, now_ms(), &bag, &[]), Status::UserNotRegistered),
+            (push(&account, now_ms(), &bag, &[0]), Status::OutOfBounds),
+        ];
+        for (request, status) in cases {
+            assert_eq!(post(&server, "/push", request).await.status(), status, "round {round}");
+        }
+        let mut planted = account.bags(1..2);
+        planted.extend(stranger.bags(1..2));
+        let items = account.push(&server, &planted).await;
+        assert_eq!(items[1].result, Err(Status::InvalidSignature));
+        let answer = post(&server, "/push", push(&account, now_ms(), &bag, &[])).await;
+        assert_eq!((answer.status(), answer.head.subscription.stored.quota), (Status::Success, 10_000));
+        server.wait_for_metric("seabag_host_accounts_loaded", |loaded| loaded == 0.0).await;
+    }
 }

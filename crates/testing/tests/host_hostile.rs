@@ -16,7 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The head of a POST, with a body that is still to come.
 fn head(server: &ServerProcess, path: &str, length: u64) -> Vec<u8> {
-    format!("POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {length}\r\n\r\n", server.address())
+    head_with(server, path, length, "")
+}
+
+/// The same with more headers.
+fn head_with(server: &ServerProcess, path: &str, length: u64, headers: &str) -> Vec<u8> {
+    let address = server.address();
+    format!("POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-length: {length}\r\n{headers}\r\n")
         .into_bytes()
 }
 
@@ -304,4 +310,75 @@ async fn a_listener_that_answers_no_pings_is_closed_and_one_that_floods_hurts_on
     chatty.say(&"x".repeat(100_000)).await;
     assert!(matches!(chatty.next().await, Heard::Cut | Heard::Closed(..)), "nobody reads that much");
     assert_eq!(account.store(&server, &account.bags(1..2)).await, [2]);
+}
+
+#[tokio::test]
+async fn bodies_asked_again_and_again_are_given_so_often_and_then_the_answer_is_cut() {
+    let server = ServerProcess::start().await;
+    let account = Account::new(1);
+    account.register(&server).await;
+    account.store(&server, &[account.bag(1, Some(&vec![7; 1 << 20]), 0)]).await;
+    assert_eq!(account.pull(&server, &[1; 10]).await.len(), 10, "as the reference host");
+    let request =
+        server.request("POST", "/pull").body("application/octet-stream", account.request(&[1; 100_000]));
+    let mut opened = request.open().await.unwrap();
+    let mut bytes = 0;
+    let ended = loop {
+        match opened.chunk().await {
+            Ok(Some(chunk)) => bytes += chunk.len(),
+            Ok(None) => break true,
+            Err(_) => break false,
+        }
+    };
+    assert!(!ended, "it looks whole after {bytes} bytes");
+    assert!((16 << 20..32 << 20).contains(&bytes), "{bytes}");
+}
+
+#[tokio::test]
+async fn large_bodies_are_read_one_at_a_time() {
+    let server = ServerProcess::start().await;
+    let account = Account::new(1);
+    account.register(&server).await;
+    account.store(&server, &[account.bag(1, Some(&vec![7; 24 << 20]), 0)]).await;
+    let before = memory(server.pid());
+    let mut asked = Vec::new();
+    for _ in 0..4 {
+        let request =
+            server.request("POST", "/pull").body("application/octet-stream", account.request(&[1; 64]));
+        asked.push(request.open().await.unwrap());
+    }
+    sleep(Duration::from_millis(500)).await;
+    if let (Some(before), Some(after)) = (before, memory(server.pid())) {
+        let grown = after.saturating_sub(before);
+        assert!(grown < 4 * 4 * (24 << 20), "4 answers that nobody reads took {grown}");
+    }
+}
+
+#[tokio::test]
+async fn who_sends_too_much_is_told_so_and_who_asks_first_need_not_send() {
+    let server = Setup::new().flag("host-list-bytes-max", 10_000).start().await;
+    // Four times what the sockets between hold.
+    let mut raw = RawSocket::connect(&server).await;
+    let mut request = head_with(&server, "/pull", 32 << 20, "connection: close\r\n");
+    request.resize(request.len() + (32 << 20), 0);
+    raw.send(&request).await.expect("it is read to its end");
+    let (bytes, _) = raw.read_to_end(PATIENCE).await;
+    assert!(answer_of(&bytes).0.contains(" 413 "));
+    let mut raw = RawSocket::connect(&server).await;
+    let asking = "connection: close\r\nexpect: 100-continue\r\n";
+    raw.send(&head_with(&server, "/pull", 32 << 20, asking)).await.unwrap();
+    let (bytes, ended) = raw.read_to_end(PATIENCE).await;
+    let (line, _) = answer_of(&bytes);
+    assert!(ended && line.contains(" 413 "), "{line}");
+    // One that may send is told to.
+    let account = Account::new(1);
+    let body = account.request(&[]);
+    let mut raw = RawSocket::connect(&server).await;
+    raw.send(&head_with(&server, "/user", body.len() as u64, asking)).await.unwrap();
+    let mut told = [0; 25];
+    tokio::io::AsyncReadExt::read_exact(&mut raw.stream, &mut told).await.unwrap();
+    assert_eq!(&told, b"HTTP/1.1 100 Continue\r\n\r\n");
+    raw.send(&body).await.unwrap();
+    let (bytes, _) = raw.read_to_end(PATIENCE).await;
+    assert_eq!(answer_of(&bytes).1.first(), Some(&Status::Success.code()));
 }

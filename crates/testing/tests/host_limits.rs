@@ -31,12 +31,17 @@ async fn guarded_registration_asks_for_its_token_and_accounts_that_exist_need_no
     assert_eq!(Answer::read(reply).status(), Status::Success);
     account.register(&server).await;
     assert_eq!(account.store(&server, &account.bags(0..1)).await, [1]);
+    assert_eq!(stranger.try_listen(&server).await.unwrap_err().status, 401, "it may never be registered");
+    let mut listener = account.listen(&server).await;
+    account.store(&server, &account.bags(5..6)).await;
+    assert_eq!(listener.notice().await.len(), 1);
     server.assert_keeps(&["sesame-open-please"]).await;
     assert!(server.stop().await.success());
     server.set_up(|_| Setup::new().flag("registration", "closed"));
     server.restart().await;
     account.register(&server).await;
-    assert_eq!(account.store(&server, &account.bags(1..2)).await, [2]);
+    assert_eq!(account.store(&server, &account.bags(1..2)).await, [3]);
+    assert_eq!(stranger.try_listen(&server).await.unwrap_err().status, 401);
     let refused = post(&server, "/user", stranger.request(&[])).await;
     assert_eq!(refused.status(), Status::UserNotRegistered);
 }

@@ -3,8 +3,9 @@
 
 mod sync_support;
 
-use seabag_client::host::event::Event;
+use seabag_client::host::event::{Event, Failure};
 use seabag_client::host::report::{Report, ResetReason};
+use seabag_entdb::History;
 use seabag_protocol::host::bag::BagSeq;
 use seabag_protocol::host::path;
 use seabag_testing::blind_host::HostSettings;
@@ -324,4 +325,90 @@ fn a_guarded_host_is_told_the_token() {
     world.pass(20 * MINUTE_MS);
     world.assert_converged();
     assert_eq!(world.devices[0].database.link(world.devices[0].link()).unwrap().trouble, None);
+}
+
+#[test]
+fn a_clock_that_is_put_back_keeps_nothing_waiting() {
+    let mut world = World::simple(2);
+    world.devices[0].skew_ms = 6 * 60 * MINUTE_MS as i64;
+    world.put(0, "by a clock that is hours ahead");
+    world.pass(MINUTE_MS);
+    world.put(0, "just pushed");
+    world.devices[0].skew_ms = 0;
+    world.put(0, "by a clock that is right again");
+    world.pass(20 * MINUTE_MS);
+    world.assert_converged();
+    assert_eq!(world.devices[1].state().len(), 3);
+}
+
+#[test]
+fn a_device_that_keeps_the_past_does_not_fight_over_it_with_one_that_does_not() {
+    let mut world = World::simple(2);
+    world.devices[0].database.set_history("note", History::All).unwrap();
+    let eid = world.put(0, "first");
+    for at in 0..3 {
+        world.now_ms += 10;
+        world.edit(0, &eid, &format!("edit {at}"));
+        world.pass(30 * MINUTE_MS);
+    }
+    let pushes = world.hosts[0].calls(path::PUSH);
+    world.pass(120 * MINUTE_MS);
+    assert_eq!(world.hosts[0].calls(path::PUSH), pushes);
+    assert_eq!(world.devices[0].database.history(&eid).unwrap().len(), 4);
+    assert_eq!(world.devices[1].database.get(&eid).unwrap(), world.devices[0].database.get(&eid).unwrap());
+}
+
+#[test]
+fn an_audit_that_is_asked_for_while_a_call_is_under_way_is_done() {
+    let mut world = World::simple(1);
+    world.put(0, "something");
+    world.pass(MINUTE_MS);
+    world.tell(0, 0, Event::Online);
+    assert!(!world.devices[0].lines[0].calls.is_empty(), "a call is under way");
+    world.tell(0, 0, Event::Audit);
+    let pulls = world.hosts[0].calls(path::PULL);
+    world.pass(MINUTE_MS);
+    assert_eq!(world.hosts[0].calls(path::PULL), pulls + 1);
+    assert_eq!(world.reports(0, 0).last(), Some(&Report::InSync));
+}
+
+#[test]
+fn a_trouble_that_is_over_is_taken_back_though_the_disk_was_full_at_first() {
+    let mut world = World::simple(1);
+    world.pass(MINUTE_MS);
+    let trouble = |world: &World| world.devices[0].database.link(world.devices[0].link()).unwrap().trouble;
+    world.devices[0].lines[0].fault = Some(Box::new(|_, _| Err(Failure::Silent)));
+    world.pass(15 * MINUTE_MS);
+    world.devices[0].lines[0].fault = None;
+    assert!(trouble(&world).is_some());
+    world.devices[0].full = true;
+    world.devices[0].database.fail_after(Some(0));
+    world.pass(15 * MINUTE_MS);
+    assert!(trouble(&world).is_some());
+    world.devices[0].database.fail_after(None);
+    world.pass(15 * MINUTE_MS);
+    assert_eq!(trouble(&world), None);
+}
+
+#[test]
+fn what_notices_have_shown_need_not_be_shown_again_by_a_list() {
+    let mut world = World::simple(2);
+    world.pass(MINUTE_MS);
+    // Notices come late, and in order: another's bag, and then what was just pushed here.
+    world.put(1, "another's");
+    let mut frames = world.answer_and_hold_notices(1, 0);
+    world.put(0, "ours");
+    frames.extend(world.answer_and_hold_notices(0, 0));
+    frames.into_iter().for_each(|frame| world.tell(0, 0, Event::Notice(frame)));
+    world.settle();
+    // One is missed, so that the list is looked at.
+    world.now_ms += 1_000;
+    world.put(1, "a third one");
+    world.answer_and_hold_notices(1, 0);
+    world.now_ms += 1_000;
+    world.put(1, "a fourth one");
+    let pushes = world.hosts[0].calls(path::PUSH);
+    world.pass(MINUTE_MS);
+    world.assert_converged();
+    assert_eq!(world.hosts[0].calls(path::PUSH), pushes + 1, "the fourth one");
 }

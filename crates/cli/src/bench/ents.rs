@@ -30,7 +30,7 @@ pub(crate) struct Ents {
 }
 
 /// Measures every size.
-pub(crate) async fn run(options: &Options, command: Ents, report: &mut Report) -> anyhow::Result<()> {
+pub(crate) fn run(options: &Options, command: Ents, report: &mut Report) -> anyhow::Result<()> {
     let parent = options.data.clone().unwrap_or_else(|| PathBuf::from("."));
     for entities in command.entities {
         let place = tempfile::tempdir_in(&parent)?;
@@ -75,7 +75,8 @@ fn scattered(number: u64) -> [u8; 8] {
     number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()
 }
 
-fn messages(options: &Options, first: u64, count: u64) -> anyhow::Result<Vec<Message>> {
+/// The messages of so many new entities, at most 1,000.
+pub(crate) fn messages(options: &Options, first: u64, count: u64) -> anyhow::Result<Vec<Message>> {
     let mut writer = Database::in_memory();
     for number in first..first + count {
         writer.put_new(scattered(number), created_ms(number), draft(options, number)?)?;
@@ -135,9 +136,12 @@ fn bare_inserts(options: &Options, place: &Path, entities: u64) -> anyhow::Resul
     ))
 }
 
+/// The selection that a number asks for.
+type Choose = fn(u64) -> anyhow::Result<Selection>;
+
 fn queries(place: &Path, entities: u64, report: &mut Report) -> anyhow::Result<()> {
     let database = Database::open(place.join("ents.db"))?;
-    let asked: [(&str, fn(u64) -> anyhow::Result<Selection>); 6] = [
+    let asked: [(&str, Choose); 6] = [
         ("by id", |number| Ok(Selection::One(eid(number)?))),
         ("by type", |number| Ok(Selection::of_kind(kind(number)))),
         ("created between", |number| {

@@ -5,6 +5,7 @@ mod bags;
 mod durable;
 mod ents;
 mod fanout;
+mod first_sync;
 mod idle;
 mod plain;
 mod posts;
@@ -87,8 +88,10 @@ enum Scenario {
     Bags(bags::Bags),
     /// Sealing and opening of bags, in this process.
     Sealing(sealing::Sealing),
-    /// The local database of entities: applying, the queries, and the first sync of an empty device.
+    /// The local database of entities: applying messages, and the queries.
     Ents(ents::Ents),
+    /// The first sync of an empty device.
+    FirstSync(first_sync::FirstSync),
     /// Bytes on a host's disk after very many updates of the same entities, with pruning.
     #[command(hide = true)]
     Updates(updates::Updates),
@@ -110,7 +113,8 @@ pub(crate) async fn run(bench: Bench) -> anyhow::Result<Exit> {
         Scenario::Rooms(command) => rooms::run(&options, command, &mut report).await?,
         Scenario::Bags(command) => bags::run(&options, command, &mut report).await?,
         Scenario::Sealing(command) => sealing::run(&options, command, &mut report)?,
-        Scenario::Ents(command) => ents::run(&options, command, &mut report).await?,
+        Scenario::Ents(command) => ents::run(&options, command, &mut report)?,
+        Scenario::FirstSync(command) => first_sync::run(&options, command, &mut report).await?,
         Scenario::Updates(command) => updates::run(&options, command, &mut report).await?,
         Scenario::Reference(command) => reference::run(command).await?,
     }

@@ -48,15 +48,15 @@ pub(crate) fn run(options: &Options, command: Sealing, report: &mut Report) -> a
         let mut number = 0;
         let seal = microseconds(options, || {
             number += 1;
-            black_box(bag(&sealer, number, &body)).map(drop)
+            bag(&sealer, number, &body).map(|bag| _ = black_box(bag))
         })?;
         let sealed = bag(&sealer, 1, &body)?;
-        let open = microseconds(options, || Ok(drop(black_box(sealer.open(&sealed)?))))?;
+        let open = microseconds(options, || Ok(sealer.open(&sealed).map(|opened| _ = black_box(opened))?))?;
         report.add(row("seabag", size, seal, open))?;
     }
     let keys = HostKeys::derive(&bench_seed(), "bench", 0);
     let signed = keys.timestamp(1)?;
-    let sign = microseconds(options, || Ok(drop(black_box(keys.timestamp(1)?))))?;
+    let sign = microseconds(options, || Ok(keys.timestamp(1).map(|signed| _ = black_box(signed))?))?;
     let check = microseconds(options, || Ok(signed.check_signature()?))?;
     report.add(row("signature alone", 0, sign, check))
 }

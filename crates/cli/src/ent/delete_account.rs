@@ -3,7 +3,6 @@
 use std::io::{BufRead, IsTerminal};
 
 use clap::Args;
-use seabag_client::host::event::Event;
 
 use super::local::Choice;
 use super::table::plain;
@@ -33,15 +32,9 @@ pub(crate) async fn run(command: DeleteAccount, choice: &Choice) -> anyhow::Resu
     if !command.yes {
         confirm(&command.label, &found.settings.url)?;
     }
-    let tally =
-        sync::ask(choice, &command.label, &Event::DeleteAccount, |tally| tally.account_deleted).await?;
-    if !tally.account_deleted {
-        let reason = tally.reason.unwrap_or_else(|| "the host did not say that it did".to_owned());
-        return Err(anyhow::anyhow!(
-            "the account was not removed from {}: {}. The link is kept",
-            found.settings.url,
-            plain(&reason)
-        ));
+    if let Err(error) = sync::delete_account(choice, found.id).await {
+        let url = &found.settings.url;
+        return Err(error.context(format!("the account was not removed from {url}, and the link is kept")));
     }
     choice.open()?.remove_link(found.id)?;
     output::note(&format!(

@@ -92,7 +92,7 @@ pub(crate) async fn link(command: Link, choice: &Choice) -> anyhow::Result<Exit>
         );
     }
     drop(database);
-    sync::once(choice, &command.label).await
+    sync::once(choice).await
 }
 
 /// Forgets a link.

@@ -3,7 +3,6 @@
 mod archive;
 mod body;
 mod delete_account;
-mod engine;
 mod get;
 mod history;
 mod id;

@@ -1,93 +1,87 @@
 //! What a sync has to tell, in words and as lines for programs.
 
 use seabag_client::host::report::{Oddity, Report, ResetReason};
+use seabag_client::status::{LinkActivity, Phase};
 use serde::Serialize;
 
 use super::table::plain;
 use crate::output;
 
-/// What came of one link, added up over a sync.
+/// What came of one link in a sync.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct Tally {
-    /// Its label.
-    pub(crate) label: String,
+pub(crate) struct LinkTally {
+    label: String,
+    /// `synced`, `stuck`, `working` when the time was up, or `ended`.
+    state: &'static str,
     /// Messages that came.
     received: u64,
     /// Messages that are durable at the host.
     pushed: u64,
-    /// Superseded bags that the host let go of.
+    /// Superseded or damaged bags that the host let go of.
     pruned: u64,
-    /// Damaged bags that were replaced.
-    mended: u64,
-    /// Whether both sides have the same.
-    pub(crate) in_sync: bool,
-    /// Whether the account was removed.
-    pub(crate) account_deleted: bool,
     /// Whether the host has no room for some messages.
     full: bool,
-    /// Why not, for programs.
+    /// Why it is stuck, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) trouble: Option<&'static str>,
-    /// Why not, for people.
+    trouble: Option<String>,
+    /// Why it is stuck, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
+    reason: Option<String>,
 }
 
-impl Tally {
-    /// Of a link, before anything happened.
-    pub(crate) fn new(label: &str) -> Self {
-        Self { label: label.to_owned(), ..Self::default() }
-    }
-
-    /// Adds something that happened.
-    pub(crate) fn add(&mut self, report: &Report) {
-        match report {
-            Report::Received { messages } => self.received += messages,
-            Report::Pushed { messages } => self.pushed += messages,
-            Report::Pruned { bags } => self.pruned += bags,
-            Report::Mended { bags } => self.mended += bags,
-            Report::QuotaReached { .. } => self.full = true,
-            Report::InSync => {
-                self.in_sync = true;
-                (self.trouble, self.reason) = (None, None);
-            }
-            Report::AccountDeleted => self.account_deleted = true,
-            Report::Trouble { code, text, .. } => {
-                self.in_sync = false;
-                (self.trouble, self.reason) = (Some(*code), Some(text.clone()));
-            }
-            _ => {}
+impl LinkTally {
+    /// Of what a session did.
+    pub(crate) fn new(label: &str, activity: &LinkActivity) -> Self {
+        let (state, trouble, reason) = match &activity.phase {
+            Phase::Working => ("working", None, None),
+            Phase::InSync => ("synced", None, None),
+            Phase::Stuck { code, text, .. } => ("stuck", Some(code.clone()), Some(text.clone())),
+            Phase::Ended => ("ended", None, None),
+        };
+        Self {
+            label: label.to_owned(),
+            state,
+            received: activity.received,
+            pushed: activity.pushed,
+            pruned: activity.pruned,
+            full: activity.quota.is_some(),
+            trouble,
+            reason,
         }
     }
 
-    /// Whether it came to an end, a good one or not.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.in_sync || self.trouble.is_some()
-    }
-
-    /// Whether there is nothing left to do but to wait for news.
+    /// Whether both sides have the same.
     pub(crate) fn is_good(&self) -> bool {
-        self.in_sync && self.trouble.is_none() && !self.full
+        self.state == "synced" && !self.full
     }
 
-    /// The whole sync in a sentence.
+    /// What came of it, in a sentence.
     pub(crate) fn words(&self) -> String {
-        let mut parts = Vec::new();
-        let mut part = |count: u64, what: &str| {
-            if count > 0 {
-                parts.push(format!("{count} {what}"));
-            }
-        };
-        part(self.received, "came");
-        part(self.pushed, "went");
-        part(self.mended, "were mended");
+        let counts = [(self.received, "came"), (self.pushed, "went")];
+        let parts =
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+        let parts: Vec<String> = parts.collect();
         let moved = if parts.is_empty() { "nothing new".to_owned() } else { parts.join(", ") };
         let label = plain(&self.label);
-        match (&self.reason, self.full) {
-            (Some(reason), _) => format!("{label}: {reason}"),
-            (None, true) => format!("{label}: {moved}; the host has no room for the rest, which waits here"),
-            (None, false) if self.in_sync => format!("{label}: in sync, {moved}"),
-            (None, false) => format!("{label}: {moved}, not finished"),
+        match (&self.reason, self.full, self.state) {
+            (Some(reason), _, _) => format!("{label}: {}{}", plain(reason), self.hint()),
+            (None, true, _) => {
+                format!("{label}: {moved}; the host has no room for the rest, which waits here")
+            }
+            (None, false, "synced") => format!("{label}: in sync, {moved}"),
+            (None, false, _) => format!("{label}: {moved}, not finished; `seabag ent sync` goes on"),
+        }
+    }
+
+    /// What the user can do about it.
+    fn hint(&self) -> &'static str {
+        match self.trouble.as_deref() {
+            Some("network" | "http") => "; all is saved here, and `seabag ent sync` tries again",
+            Some("refused") => {
+                "; if the host asks for a token, its owner has it: `seabag ent link URL --token-file FILE`"
+            }
+            Some("clock") => "; set this device's clock",
+            _ => "",
         }
     }
 }
@@ -188,19 +182,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sync_is_told_in_a_sentence() {
-        let mut tally = Tally::new("main");
-        assert_eq!(tally.words(), "main: nothing new, not finished");
-        tally.add(&Report::Received { messages: 2 });
-        tally.add(&Report::Pushed { messages: 1 });
-        tally.add(&Report::Pushed { messages: 2 });
-        let trouble =
-            Report::Trouble { code: "network", text: "the host cannot be reached".into(), retry_ms: 9 };
-        tally.add(&trouble);
-        assert_eq!((tally.words().as_str(), tally.is_good()), ("main: the host cannot be reached", false));
-        tally.add(&Report::InSync);
-        assert_eq!((tally.words().as_str(), tally.is_good()), ("main: in sync, 2 came, 3 went", true));
-        tally.add(&Report::QuotaReached { quota: 1, usage: 1 });
-        assert!(!tally.is_good() && tally.words().contains("no room"));
+    fn a_sync_is_told_in_a_sentence_with_what_to_do() {
+        let mut activity = LinkActivity { received: 2, pushed: 3, ..LinkActivity::default() };
+        let tally = |activity: &LinkActivity| LinkTally::new("main", activity);
+        assert!(tally(&activity).words().contains("not finished"));
+        activity.phase = Phase::InSync;
+        assert_eq!(tally(&activity).words(), "main: in sync, 2 came, 3 went");
+        assert!(tally(&activity).is_good());
+        activity.quota = Some((1, 1));
+        assert!(!tally(&activity).is_good() && tally(&activity).words().contains("no room"));
+        activity.phase = Phase::Stuck { code: "network".into(), text: "away".into(), retry_ms: None };
+        assert_eq!(
+            tally(&activity).words(),
+            "main: away; all is saved here, and `seabag ent sync` tries again"
+        );
     }
 }

@@ -4,26 +4,30 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use clap::Args;
 use parking_lot::Mutex;
-use seabag_client::host::event::Event;
-use seabag_crypto::Seed;
-use seabag_entdb::{Database, Link};
+use seabag_client::host::driver::RegistrationToken;
+use seabag_client::host::report::Report;
+use seabag_client::{Engine, EngineOptions};
+use seabag_entdb::LinkId;
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use super::engine::{Engine, Pace, Teller, Told};
 use super::local::Choice;
-use super::report::{self, ReportLine, Tally};
-use super::{link, moment};
+use super::report::{self, LinkTally, ReportLine};
+use super::table::plain;
+use super::{link, moment, tokens};
 use crate::exit::Exit;
 use crate::output::{self, Lines};
 use crate::settings::units::parse_milliseconds;
 
 /// How long `--sync` waits for the hosts.
 const AFTER_WRITE_MAX: Duration = Duration::from_secs(2);
-/// How often a sync that goes on asks the database whether another program wrote to it.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long a host may take to remove an account.
+const DELETE_MAX: Duration = Duration::from_secs(60);
 
 /// Bring this device and its hosts together.
 #[derive(Debug, Args)]
@@ -55,140 +59,187 @@ pub(crate) struct Sync {
 
 /// Syncs.
 pub(crate) async fn run(command: Sync, choice: &Choice) -> anyhow::Result<Exit> {
-    let place = Place::open(choice)?;
-    if place.links.is_empty() {
-        return Err(link::none());
-    }
-    let mut engine = place.start(command.pace())?;
+    let syncing = Syncing::start(choice, command.pace()).await?;
     if command.audit {
-        engine.teller().tell(&Event::Audit).await;
+        for link in syncing.labels.keys() {
+            syncing.engine.audit(*link).await?;
+        }
     }
     if command.follow {
-        return follow(&mut engine, &place, choice.json).await;
+        return syncing.follow(choice.json).await;
     }
-    let mut tallies = place.tallies();
     tokio::select! {
-        () = settle(&mut engine, &mut tallies, Tally::is_settled) => {}
+        () = syncing.settle() => {}
         _ = tokio::signal::ctrl_c() => {}
     }
-    tell_all(&tallies, choice.json)
+    syncing.tell(choice.json).await
+}
+
+/// Syncs once, and tells what came of it.
+pub(crate) async fn once(choice: &Choice) -> anyhow::Result<Exit> {
+    let syncing = Syncing::start(choice, Pace::Once).await?;
+    syncing.settle().await;
+    syncing.tell(choice.json).await
+}
+
+/// Removes the account of a link from its host.
+pub(crate) async fn delete_account(choice: &Choice, link: LinkId) -> anyhow::Result<()> {
+    let syncing = Syncing::start(choice, Pace::Once).await?;
+    let mut reports = syncing.engine.reports();
+    syncing.engine.delete_account(link).await?;
+    let answer = async {
+        loop {
+            match reports.recv().await {
+                Ok((from, Report::AccountDeleted)) if from == link => return Ok(()),
+                Ok((from, Report::Trouble { text, .. })) if from == link => return Err(anyhow!(text)),
+                Err(RecvError::Closed) => return Err(anyhow!("the sync has ended")),
+                _ => {}
+            }
+        }
+    };
+    timeout(DELETE_MAX, answer).await.unwrap_or_else(|_| Err(anyhow!("the host does not answer")))
+}
+
+/// How long a sync goes on.
+#[derive(Clone, Copy)]
+enum Pace {
+    /// Until both sides were brought together once.
+    Once,
+    /// Until it is stopped.
+    Live {
+        /// See [`EngineOptions::fill_wait_max`].
+        fill_wait_max: Option<Duration>,
+    },
 }
 
 impl Sync {
     fn pace(&self) -> Pace {
-        if self.follow { Pace::Live { fill_wait_ms_max: self.fill_wait } } else { Pace::Once }
+        match self.follow {
+            true => Pace::Live { fill_wait_max: Some(Duration::from_millis(self.fill_wait)) },
+            false => Pace::Once,
+        }
     }
 }
 
-/// A database, its seed, and the links that are meant.
-struct Place {
-    database: Arc<Mutex<Database>>,
-    seed: Arc<Seed>,
-    links: Vec<Link>,
+/// A sync that runs.
+struct Syncing {
+    engine: Engine,
+    /// The links that it began with.
+    labels: BTreeMap<LinkId, String>,
 }
 
-impl Place {
-    fn open(choice: &Choice) -> anyhow::Result<Self> {
+impl Syncing {
+    /// Starts. An error when no host is linked.
+    async fn start(choice: &Choice, pace: Pace) -> anyhow::Result<Self> {
         let (database, seed) = choice.open_with_seed()?;
         let links = database.links()?;
-        Ok(Self { database: Arc::new(Mutex::new(database)), seed: Arc::new(seed), links })
+        if links.is_empty() {
+            return Err(link::none());
+        }
+        let labels = links.into_iter().map(|link| (link.id, link.settings.label)).collect();
+        let token = |(origin, token): (String, String)| (origin, RegistrationToken::new(token));
+        let tokens = tokens::all()?.into_iter().map(token).collect();
+        let options = match pace {
+            Pace::Once => EngineOptions { tokens, once: true, fill_wait_max: None },
+            Pace::Live { fill_wait_max } => EngineOptions { tokens, once: false, fill_wait_max },
+        };
+        let engine = Engine::start(Arc::new(Mutex::new(database)), Arc::new(seed), options).await?;
+        // A person or a service manager started it: there is no reason to wait for the time of the next try.
+        engine.online().await;
+        Ok(Self { engine, labels })
     }
 
-    fn only(mut self, label: &str) -> Self {
-        self.links.retain(|link| link.settings.label == label);
-        self
+    fn label(&self, link: LinkId) -> String {
+        // One that was linked by another command meanwhile has no name here yet.
+        self.labels.get(&link).cloned().unwrap_or_else(|| format!("link {link}"))
     }
 
-    fn start(&self, pace: Pace) -> anyhow::Result<Engine> {
-        Engine::start(&self.database, &self.seed, self.links.clone(), pace)
-    }
-
-    fn tallies(&self) -> BTreeMap<String, Tally> {
-        let tally = |link: &Link| (link.settings.label.clone(), Tally::new(&link.settings.label));
-        self.links.iter().map(tally).collect()
-    }
-}
-
-/// Listens until every link is done.
-async fn settle(engine: &mut Engine, tallies: &mut BTreeMap<String, Tally>, done: impl Fn(&Tally) -> bool) {
-    while !tallies.values().all(&done) {
-        let Some(Told { label, report }) = engine.next().await else { return };
-        report::tell(&label, &report);
-        if let Some(tally) = tallies.get_mut(&label) {
-            tally.add(&report);
+    /// Waits until every link is in sync or in trouble. What people should know at once is told.
+    async fn settle(&self) {
+        let mut reports = self.engine.reports();
+        let listen = async {
+            while let Some((link, report)) = next(&mut reports).await {
+                report::tell(&self.label(link), &report);
+            }
+        };
+        tokio::select! {
+            () = self.engine.settled() => {}
+            () = listen => {}
+        }
+        while let Ok((link, report)) = reports.try_recv() {
+            report::tell(&self.label(link), &report);
         }
     }
-}
 
-/// What came of each link. A failure when one of them is not in sync.
-fn tell_all(tallies: &BTreeMap<String, Tally>, json: bool) -> anyhow::Result<Exit> {
-    let mut lines = Lines::stdout();
-    let mut exit = Exit::Done;
-    for tally in tallies.values() {
-        if json {
-            lines.write(tally)?;
-        } else if tally.is_good() {
-            output::note(&tally.words());
-        }
-        if !tally.is_good() {
-            output::error(&format!("{}{}", tally.words(), hint(tally)));
-            exit = Exit::Failure;
-        }
+    async fn tallies(&self) -> anyhow::Result<Vec<LinkTally>> {
+        let status = self.engine.status().await?;
+        let tally = |(link, activity): (&LinkId, _)| LinkTally::new(&self.label(*link), activity);
+        Ok(status.activity.iter().map(tally).collect())
     }
-    lines.flush()?;
-    Ok(exit)
-}
 
-/// What the user can do about a link's trouble.
-fn hint(tally: &Tally) -> String {
-    match tally.trouble {
-        Some("network" | "http") => "; all is saved here, and `seabag ent sync` tries again".to_owned(),
-        Some("refused") => {
-            "; if the host asks for a token, its owner has it: `seabag ent link URL --token-file FILE`"
-                .to_owned()
-        }
-        Some("clock") => "; set this device's clock".to_owned(),
-        _ => String::new(),
-    }
-}
-
-/// Tells of everything as it happens, until it is stopped.
-async fn follow(engine: &mut Engine, place: &Place, json: bool) -> anyhow::Result<Exit> {
-    let mut lines = Lines::stdout();
-    let mut tallies = place.tallies();
-    let teller = engine.teller();
-    let listen = async {
-        while let Some(Told { label, report }) = engine.next().await {
-            report::tell(&label, &report);
-            let Some(tally) = tallies.get_mut(&label) else { continue };
-            let was_good = tally.is_good();
-            tally.add(&report);
+    /// What came of each link. A failure when one of them is not in sync.
+    async fn tell(&self, json: bool) -> anyhow::Result<Exit> {
+        let mut lines = Lines::stdout();
+        let mut exit = Exit::Done;
+        for tally in self.tallies().await? {
             if json {
-                lines.write(&ReportLine::new(&label, &report))?;
-                lines.flush()?;
-            } else if !was_good && tally.is_good() {
-                output::note(&format!("{}  {}", moment::print(moment::now_ms()), tally.words()));
-            } else if tally.reason.is_some() && was_good {
-                output::warning(&format!("{}  {}", moment::print(moment::now_ms()), tally.words()));
+                lines.write(&tally)?;
+            } else if tally.is_good() {
+                output::note(&tally.words());
+            }
+            if !tally.is_good() {
+                output::error(&tally.words());
+                exit = Exit::Failure;
             }
         }
-        anyhow::Ok(())
-    };
-    tokio::select! {
-        outcome = listen => outcome?,
-        outcome = pass_on(&place.database, &teller) => outcome?,
-        _ = tokio::signal::ctrl_c() => {}
+        lines.flush()?;
+        Ok(exit)
     }
-    Ok(Exit::Done)
+
+    /// Tells of everything as it happens, until it is stopped.
+    async fn follow(&self, json: bool) -> anyhow::Result<Exit> {
+        let mut reports = self.engine.reports();
+        let mut lines = Lines::stdout();
+        // Whether each link was last said to be in sync.
+        let mut good: BTreeMap<LinkId, bool> = BTreeMap::new();
+        let listen = async {
+            while let Some((link, report)) = next(&mut reports).await {
+                let label = self.label(link);
+                report::tell(&label, &report);
+                if json {
+                    lines.write(&ReportLine::new(&label, &report))?;
+                    lines.flush()?;
+                    continue;
+                }
+                let at = format!("{}  {}", moment::print(moment::now_ms()), plain(&label));
+                match report {
+                    Report::InSync if good.insert(link, true) != Some(true) => {
+                        output::note(&format!("{at}: in sync"));
+                    }
+                    Report::Trouble { text, .. } if good.insert(link, false) != Some(false) => {
+                        output::warning(&format!("{at}: {}", plain(&text)));
+                    }
+                    _ => {}
+                }
+            }
+            anyhow::Ok(())
+        };
+        tokio::select! {
+            outcome = listen => outcome?,
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        self.engine.stop().await;
+        Ok(Exit::Done)
+    }
 }
 
-/// Tells the sessions whenever another program wrote to the database. Ends with an error only.
-async fn pass_on(database: &Mutex<Database>, teller: &Teller) -> anyhow::Result<()> {
+/// The next report; `None` at the end. Those that were missed are counted in the status all the same.
+async fn next(reports: &mut broadcast::Receiver<(LinkId, Report)>) -> Option<(LinkId, Report)> {
     loop {
-        sleep(LOOK_EVERY).await;
-        let changed = database.lock().changed_elsewhere()?;
-        if changed {
-            teller.tell(&Event::LocalWrite).await;
+        match reports.recv().await {
+            Ok(report) => return Some(report),
+            Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return None,
         }
     }
 }
@@ -204,28 +255,23 @@ pub(crate) struct After {
 impl After {
     /// Syncs, if that was asked for. What goes wrong is told and is no failure: what was written is saved.
     pub(crate) async fn run(self, choice: &Choice) -> anyhow::Result<()> {
-        if self.sync {
-            if let Err(error) = self.try_sync(choice).await {
-                output::warning(&format!("saved here, and not synced: {error:#}"));
-            }
+        if self.sync
+            && let Err(error) = try_sync(choice).await
+        {
+            output::warning(&format!("saved here, and not synced: {error:#}"));
         }
         Ok(())
     }
+}
 
-    async fn try_sync(self, choice: &Choice) -> anyhow::Result<()> {
-        let place = Place::open(choice)?;
-        if place.links.is_empty() {
-            return Err(link::none());
-        }
-        let mut engine = place.start(Pace::Once)?;
-        let mut tallies = place.tallies();
-        // Whoever is not in sync by then goes on with the next sync.
-        let _ = timeout(AFTER_WRITE_MAX, settle(&mut engine, &mut tallies, Tally::is_settled)).await;
-        for tally in tallies.values().filter(|tally| !tally.is_good()) {
-            output::warning(&format!("saved here; {}{}", tally.words(), hint(tally)));
-        }
-        Ok(())
+async fn try_sync(choice: &Choice) -> anyhow::Result<()> {
+    let syncing = Syncing::start(choice, Pace::Once).await?;
+    // Whoever is not in sync by then goes on with the next sync.
+    let _ = timeout(AFTER_WRITE_MAX, syncing.settle()).await;
+    for tally in syncing.tallies().await?.iter().filter(|tally| !tally.is_good()) {
+        output::warning(&format!("saved here; {}", tally.words()));
     }
+    Ok(())
 }
 
 /// A sync beside other work. Dropped, it ends.
@@ -235,26 +281,15 @@ pub(crate) struct Background {
 
 impl Background {
     /// Starts it; `None` when no host is linked.
-    pub(crate) fn start(choice: &Choice) -> anyhow::Result<Option<Self>> {
+    pub(crate) async fn start(choice: &Choice) -> anyhow::Result<Option<Self>> {
         if choice.open()?.links()?.is_empty() {
             return Ok(None);
         }
-        let place = Place::open(choice)?;
-        let mut engine = place.start(Pace::LIVE)?;
-        let teller = engine.teller();
+        let syncing = Syncing::start(choice, Pace::Live { fill_wait_max: None }).await?;
         let task = tokio::spawn(async move {
-            let listen = async {
-                while let Some(Told { label, report }) = engine.next().await {
-                    report::tell(&label, &report);
-                }
-            };
-            tokio::select! {
-                () = listen => {}
-                outcome = pass_on(&place.database, &teller) => {
-                    if let Err(error) = outcome {
-                        output::warning(&format!("syncing has ended: {error:#}"));
-                    }
-                }
+            let mut reports = syncing.engine.reports();
+            while let Some((link, report)) = next(&mut reports).await {
+                report::tell(&syncing.label(link), &report);
             }
         });
         Ok(Some(Self { task }))
@@ -265,28 +300,4 @@ impl Drop for Background {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-/// Asks the session of one link for something, and waits until it is done or cannot be.
-pub(crate) async fn ask(
-    choice: &Choice,
-    label: &str,
-    event: &Event,
-    done: impl Fn(&Tally) -> bool,
-) -> anyhow::Result<Tally> {
-    let place = Place::open(choice)?.only(label);
-    let mut engine = place.start(Pace::Once)?;
-    engine.teller().tell(event).await;
-    let mut tallies = place.tallies();
-    settle(&mut engine, &mut tallies, |tally| done(tally) || tally.trouble.is_some()).await;
-    Ok(tallies.remove(label).unwrap_or_default())
-}
-
-/// Syncs the link of this label once, and tells what came of it.
-pub(crate) async fn once(choice: &Choice, label: &str) -> anyhow::Result<Exit> {
-    let place = Place::open(choice)?.only(label);
-    let mut engine = place.start(Pace::Once)?;
-    let mut tallies = place.tallies();
-    settle(&mut engine, &mut tallies, Tally::is_settled).await;
-    tell_all(&tallies, choice.json)
 }

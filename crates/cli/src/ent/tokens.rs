@@ -12,9 +12,9 @@ use crate::place;
 /// The file's opening line.
 const OPENING: &str = "# Registration tokens by host. They are secrets.\n\n";
 
-/// The token for the host at this origin, if one is kept.
-pub(crate) fn find(origin: &str) -> anyhow::Result<Option<String>> {
-    Ok(read()?.remove(origin))
+/// The tokens that are kept, by the origins of their hosts.
+pub(crate) fn all() -> anyhow::Result<BTreeMap<String, String>> {
+    read()
 }
 
 /// Keeps the token for the host at this origin.

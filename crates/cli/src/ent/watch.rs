@@ -54,7 +54,7 @@ pub(crate) async fn run(command: Watch, choice: &Choice) -> anyhow::Result<Exit>
         lines: Lines::stdout(),
         json: choice.json,
     };
-    let _syncing = if command.offline { None } else { sync::Background::start(choice)? };
+    let _syncing = if command.offline { None } else { sync::Background::start(choice).await? };
     // Whoever reads the output may now write and expect to hear of it.
     follower.look(command.all)?;
     let outcome = tokio::select! {

@@ -223,9 +223,9 @@ impl Chunk {
         self.origin != Origin::Notice
     }
 
-    /// Whether a number is among these.
-    pub(crate) fn shows(&self, seq: BagSeq) -> bool {
-        self.items.binary_search_by_key(&seq, |item| item.seq).is_ok()
+    /// The numbers of these.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = BagSeq> + '_ {
+        self.items.iter().map(|item| item.seq)
     }
 
     /// Says of each of [`Chunk::heads`] whether its body is needed; an audit looks at all bodies.

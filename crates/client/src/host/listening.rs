@@ -169,7 +169,7 @@ impl HostSession {
             return;
         }
         // A time that cannot be signed has failed every call before this one.
-        if let Ok(query) = notices_query(self.sealer.keys(), self.host_time(turn.now_ms)) {
+        if let Ok(query) = notices_query(self.sealer.keys(), self.host_time(turn.clock_ms)) {
             self.listening.state = Socket::Opening;
             turn.actions.push(Action::OpenNotices { query });
         }

@@ -274,11 +274,12 @@ impl HostSession {
             turn.report(Report::Odd { oddity: Oddity::PageWithoutProgress, seq: Some(head.through) });
             return Ok(Err(Status::InvalidResponse));
         }
-        if items.is_empty() && head.through < head.last {
-            if let Err(status) = self.futile() {
-                turn.report(Report::Odd { oddity: Oddity::PageWithoutProgress, seq: Some(head.through) });
-                return Ok(Err(status));
-            }
+        if items.is_empty()
+            && head.through < head.last
+            && let Err(status) = self.futile()
+        {
+            turn.report(Report::Odd { oddity: Oddity::PageWithoutProgress, seq: Some(head.through) });
+            return Ok(Err(status));
         }
         self.reading.last = head.last;
         self.begin_backlog(items, after, head.through, Origin::Page(head.epoch), turn);
@@ -415,12 +416,17 @@ impl HostSession {
 
     /// What the host was believed to hold up to here and does not show waits to be uploaded again.
     fn confirm(&mut self, chunk: &Chunk, turn: &mut Turn<'_>) -> Result<(), Error> {
-        if !chunk.is_list() || self.reading.unconfirmed.is_empty() {
+        // What it shows is there, however it was told; no later list has to show it once more.
+        for seq in chunk.numbers() {
+            self.reading.fresh.remove(&seq);
+            self.reading.unconfirmed.remove(&seq);
+        }
+        if !chunk.is_list() {
             return Ok(());
         }
         let behind = self.reading.unconfirmed.split_off(&chunk.through.next());
         let due = std::mem::replace(&mut self.reading.unconfirmed, behind);
-        self.lose(due.into_iter().filter(|seq| !chunk.shows(*seq)).collect(), turn)
+        self.lose(due.into_iter().collect(), turn)
     }
 
     /// These numbers do not hold what they were believed to.
@@ -443,7 +449,8 @@ impl HostSession {
 
     /// Everything that the host has was dealt with.
     fn read_through(&mut self, turn: &mut Turn<'_>) -> Result<(), Error> {
-        self.reading.want_ms = None;
+        // An audit that was asked for while this was under way still has to begin.
+        self.reading.want_ms = self.reading.audit_wanted.then_some(turn.now_ms);
         (self.reading.pages, self.reading.futile) = (0, 0);
         let nowhere = std::mem::take(&mut self.reading.unconfirmed);
         self.lose(nowhere.into_iter().collect(), turn)?;

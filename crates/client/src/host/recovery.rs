@@ -83,7 +83,7 @@ impl HostSession {
         self.recovery.retry_ms = Some(retry_ms);
         self.recovery.resting = false;
         self.reading.want(retry_ms);
-        turn.report(Report::Trouble { code, text, retry_ms });
+        turn.report(Report::Trouble { code, text, retry_ms: self.clock_time(retry_ms) });
     }
 
     /// Writes down why the link is stuck.
@@ -94,7 +94,8 @@ impl HostSession {
         retry_ms: Option<u64>,
         turn: &mut Turn<'_>,
     ) -> Result<(), Error> {
-        let since_ms = *self.recovery.since_ms.get_or_insert(turn.now_ms);
+        let since_ms = *self.recovery.since_ms.get_or_insert(turn.clock_ms);
+        let retry_ms = retry_ms.map(|retry_ms| self.clock_time(retry_ms));
         self.recovery.code = Some(code.to_owned());
         let trouble = Trouble { code: code.to_owned(), text, since_ms, retry_ms };
         turn.database.with(|database| database.set_trouble(self.link, Some(trouble)))
@@ -113,10 +114,10 @@ impl HostSession {
         });
         // What the host has no room for goes on being said.
         if self.writing.refused_retry_ms().is_none() {
-            self.recovery.since_ms = None;
-            if self.recovery.code.take().is_some() {
+            if self.recovery.code.is_some() {
                 turn.database.with(|database| database.set_trouble(self.link, None))?;
             }
+            (self.recovery.since_ms, self.recovery.code) = (None, None);
         }
         turn.report(Report::InSync);
         Ok(())

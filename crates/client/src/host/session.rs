@@ -75,7 +75,10 @@ struct Flight {
 /// What an event is dealt with.
 pub(crate) struct Turn<'a> {
     pub(crate) database: Access<'a>,
+    /// A time that never goes back, for waits.
     pub(crate) now_ms: u64,
+    /// What the device's clock shows, for hosts and people.
+    pub(crate) clock_ms: u64,
     pub(crate) chance: &'a mut dyn Randomness,
     pub(crate) actions: Vec<Action>,
 }
@@ -99,6 +102,9 @@ pub(crate) enum Step {
     Something,
 }
 
+/// Looks at one kind of work.
+type Work = fn(&mut HostSession, &mut Turn<'_>) -> Result<Step, Error>;
+
 /// The sync of one link.
 pub struct HostSession {
     pub(crate) link: LinkId,
@@ -107,6 +113,10 @@ pub struct HostSession {
     running: bool,
     flight: Option<Flight>,
     calls: u64,
+    /// The latest time that there was, by a clock that never goes back.
+    latest_ms: u64,
+    /// How far the device's clock is behind that one, milliseconds.
+    behind_ms: u64,
     /// The host's clock minus ours, milliseconds; 0 until the host complains.
     offset_ms: i64,
     pub(crate) kind: Kind,
@@ -134,6 +144,8 @@ impl HostSession {
             running: false,
             flight: None,
             calls: 0,
+            latest_ms: 0,
+            behind_ms: 0,
             offset_ms: 0,
             kind: Kind::Unknown,
             registered: false,
@@ -162,7 +174,8 @@ impl HostSession {
         now_ms: u64,
         chance: &'a mut dyn Randomness,
     ) -> (Vec<Action>, Result<(), Error>) {
-        let mut turn = Turn { database: database.into(), now_ms, chance, actions: Vec::new() };
+        let (clock_ms, now_ms) = (now_ms, self.steady_time(now_ms));
+        let mut turn = Turn { database: database.into(), now_ms, clock_ms, chance, actions: Vec::new() };
         let mut outcome = self.hear(event, &mut turn);
         if outcome.is_ok() {
             outcome = self.work(&mut turn);
@@ -172,9 +185,23 @@ impl HostSession {
             self.fall_back("local", error.to_string(), &mut turn);
         }
         if let Some(wake_ms) = self.wake_ms(&turn) {
-            turn.actions.push(Action::WakeAt(wake_ms));
+            turn.actions.push(Action::WakeAt(self.clock_time(wake_ms)));
         }
         (turn.actions, outcome)
+    }
+
+    /// A clock that was put back would keep everything waiting that was planned before: waits go by a time that
+    /// stands still for a moment instead.
+    fn steady_time(&mut self, clock_ms: u64) -> u64 {
+        let now_ms = clock_ms.saturating_add(self.behind_ms);
+        self.behind_ms += self.latest_ms.saturating_sub(now_ms);
+        self.latest_ms = self.latest_ms.max(now_ms);
+        self.latest_ms
+    }
+
+    /// What the device's clock shows at this time of ours.
+    pub(crate) fn clock_time(&self, time_ms: u64) -> u64 {
+        time_ms.saturating_sub(self.behind_ms)
     }
 
     fn hear(&mut self, event: Event, turn: &mut Turn<'_>) -> Result<(), Error> {
@@ -232,7 +259,7 @@ impl HostSession {
         if self.delete_wanted {
             return Ok(self.delete_account(turn));
         }
-        let kinds: [fn(&mut Self, &mut Turn<'_>) -> Result<Step, Error>; 8] = [
+        let kinds: [Work; 8] = [
             Self::read_chunk,
             Self::read_on,
             Self::hear_notices,
@@ -268,7 +295,7 @@ impl HostSession {
     }
 
     fn send(&mut self, request: Request, again: bool, turn: &mut Turn<'_>) {
-        let time_ms = self.host_time(turn.now_ms);
+        let time_ms = self.host_time(turn.clock_ms);
         let body = match request.encode(self.sealer.keys(), &self.settings.origin, time_ms) {
             Ok(body) => body,
             // A clock past the range, most likely: nothing that this host could help with.
@@ -283,12 +310,12 @@ impl HostSession {
             token: request == Request::User,
             answer_bytes_max: request.answer_bytes_max(),
         });
-        self.flight = Some(Flight { call, request, sent_ms: turn.now_ms, again });
+        self.flight = Some(Flight { call, request, sent_ms: turn.clock_ms, again });
     }
 
     /// Our time by the host's clock.
-    pub(crate) fn host_time(&self, now_ms: u64) -> u64 {
-        now_ms.saturating_add_signed(self.offset_ms)
+    pub(crate) fn host_time(&self, clock_ms: u64) -> u64 {
+        clock_ms.saturating_add_signed(self.offset_ms)
     }
 
     fn respond(
@@ -377,7 +404,7 @@ impl HostSession {
     ) -> Result<(), Error> {
         let difference = |host: u64, ours: u64| i128::from(host) - i128::from(ours);
         let offset =
-            (difference(head.received_ms, flight.sent_ms) + difference(head.sent_ms, turn.now_ms)) / 2;
+            (difference(head.received_ms, flight.sent_ms) + difference(head.sent_ms, turn.clock_ms)) / 2;
         let offset_ms = i64::try_from(offset).unwrap_or(i64::MAX);
         if flight.again || offset_ms.unsigned_abs() > CLOCK_OFFSET_MS_MAX {
             self.offset_ms = 0;

@@ -307,7 +307,8 @@ impl HostSession {
         self.writing.refused_retry_ms = Some(retry_ms);
         let Some(Quota { quota, usage }) = self.writing.room_refused else {
             let text = format!("the host refuses {} messages", self.writing.refused.len());
-            turn.report(Report::Trouble { code: "refused", text: text.clone(), retry_ms });
+            let clock_ms = self.clock_time(retry_ms);
+            turn.report(Report::Trouble { code: "refused", text: text.clone(), retry_ms: clock_ms });
             return self.set_trouble("refused", text, Some(retry_ms), turn);
         };
         turn.report(Report::QuotaReached { quota, usage });

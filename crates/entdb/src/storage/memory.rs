@@ -34,10 +34,11 @@ struct Tables {
     tombstones: OrdMap<Eid, TombstoneRow>,
     kinds: OrdMap<String, History>,
     log: OrdMap<LogKey, LogRow>,
+    log_hashes: OrdMap<(Eid, MessageHash), LogKey>,
     links: OrdMap<LinkId, LinkRow>,
     last_link: u32,
     bags: OrdMap<(LinkId, BagSeq), BagRow>,
-    bags_of: OrdSet<(LinkId, Eid, BagSeq)>,
+    holders: OrdSet<(LinkId, Eid, Which, BagSeq)>,
     outbox: OrdMap<(LinkId, u64), OutboxRow>,
     queued: OrdMap<(LinkId, Eid, Which), u64>,
     last_position: u64,
@@ -172,10 +173,21 @@ impl Storage for MemoryStorage {
         Ok(())
     }
 
-    fn log_of(&self, eid: &Eid) -> Result<Vec<LogRow>> {
-        let from = LogKey { eid: eid.clone(), offset_ms: 0, counter: 0, hash: MessageHash([0; 32]) };
-        let rows = self.tables.log.range(from..).take_while(|(key, _)| key.eid == *eid);
-        Ok(rows.map(|(_, row)| row.clone()).collect())
+    fn logged(&self, eid: &Eid, hash: MessageHash) -> Result<Option<LogRow>> {
+        let key = self.tables.log_hashes.get(&(eid.clone(), hash));
+        Ok(key.and_then(|key| self.tables.log.get(key)).cloned())
+    }
+
+    fn aside_of(&self, eid: &Eid) -> Result<Vec<LogRow>> {
+        Ok(self.tables.log_of(eid).filter(|row| row.aside.is_some()).cloned().collect())
+    }
+
+    fn past_of(&self, eid: &Eid, limit: usize) -> Result<Vec<LogRow>> {
+        let mut rows: Vec<LogRow> =
+            self.tables.log_of(eid).filter(|row| row.aside.is_none()).cloned().collect();
+        rows.reverse();
+        rows.truncate(limit);
+        Ok(rows)
     }
 
     fn log(&self, after: Option<&LogKey>, limit: usize) -> Result<Vec<LogRow>> {
@@ -194,11 +206,13 @@ impl Storage for MemoryStorage {
     }
 
     fn put_log(&mut self, row: &LogRow) -> Result<()> {
+        self.tables.log_hashes.insert((row.key.eid.clone(), row.key.hash), row.key.clone());
         self.tables.log.insert(row.key.clone(), row.clone());
         Ok(())
     }
 
     fn remove_log(&mut self, key: &LogKey) -> Result<()> {
+        self.tables.log_hashes.remove(&(key.eid.clone(), key.hash));
         self.tables.log.remove(key);
         Ok(())
     }
@@ -236,11 +250,9 @@ impl Storage for MemoryStorage {
         Ok(self.tables.bags.get(&(link, seq)).cloned())
     }
 
-    fn bags_of(&self, link: LinkId, eid: &Eid) -> Result<Vec<(BagSeq, BagRow)>> {
-        let from = (link, eid.clone(), BagSeq::ZERO);
-        let keys = self.tables.bags_of.range(from..).take_while(|key| key.0 == link && key.1 == *eid);
-        let bags = &self.tables.bags;
-        Ok(keys.filter_map(|key| Some((key.2, bags.get(&(link, key.2))?.clone()))).collect())
+    fn holders(&self, link: LinkId, eid: &Eid, which: Which) -> Result<Vec<BagSeq>> {
+        let key = |seq| (link, eid.clone(), which, BagSeq(seq));
+        Ok(self.tables.holders.range(key(0)..=key(u64::MAX)).map(|key| key.3).collect())
     }
 
     fn removable(&self, link: LinkId, after: BagSeq, limit: usize) -> Result<Vec<(BagSeq, BagRow)>> {
@@ -264,16 +276,17 @@ impl Storage for MemoryStorage {
 
     fn put_bag(&mut self, link: LinkId, seq: BagSeq, row: &BagRow) -> Result<()> {
         self.remove_bag(link, seq)?;
-        if let Some(eid) = &row.eid {
-            self.tables.bags_of.insert((link, eid.clone(), seq));
+        if let (Some(eid), BagState::Holds(which)) = (&row.eid, &row.state) {
+            self.tables.holders.insert((link, eid.clone(), *which, seq));
         }
         self.tables.bags.insert((link, seq), row.clone());
         Ok(())
     }
 
     fn remove_bag(&mut self, link: LinkId, seq: BagSeq) -> Result<()> {
-        if let Some(BagRow { eid: Some(eid), .. }) = self.tables.bags.remove(&(link, seq)) {
-            self.tables.bags_of.remove(&(link, eid, seq));
+        let removed = self.tables.bags.remove(&(link, seq));
+        if let Some(BagRow { eid: Some(eid), state: BagState::Holds(which) }) = removed {
+            self.tables.holders.remove(&(link, eid, which, seq));
         }
         Ok(())
     }
@@ -341,6 +354,12 @@ impl Tables {
         self.updated.remove(&places.updated);
         places.parent.map(|place| self.parents.remove(&place));
         places.group.map(|place| self.groups.remove(&place));
+    }
+
+    fn log_of(&self, eid: &Eid) -> impl Iterator<Item = &LogRow> {
+        let from = LogKey { eid: eid.clone(), offset_ms: 0, counter: 0, hash: MessageHash([0; 32]) };
+        let eid = eid.clone();
+        self.log.range(from..).take_while(move |(key, _)| key.eid == eid).map(|(_, row)| row)
     }
 
     fn bags_where<'a>(

@@ -68,8 +68,12 @@ pub(crate) trait Storage: fmt::Debug + Send {
     /// Sets it.
     fn set_history(&mut self, kind: &str, history: History) -> Result<()>;
 
-    /// An entity's messages besides its state, least first.
-    fn log_of(&self, eid: &Eid) -> Result<Vec<LogRow>>;
+    /// An entity's message of the log with this hash.
+    fn logged(&self, eid: &Eid, hash: Hash) -> Result<Option<LogRow>>;
+    /// An entity's messages that are set aside, least first.
+    fn aside_of(&self, eid: &Eid) -> Result<Vec<LogRow>>;
+    /// An entity's messages that are kept of its past, greatest first.
+    fn past_of(&self, eid: &Eid, limit: usize) -> Result<Vec<LogRow>>;
     /// All such messages, by entity, after this one.
     fn log(&self, after: Option<&LogKey>, limit: usize) -> Result<Vec<LogRow>>;
     /// Those that readers below this version set aside, after this one.
@@ -92,8 +96,8 @@ pub(crate) trait Storage: fmt::Debug + Send {
 
     /// What a number holds.
     fn bag(&self, link: LinkId, seq: BagSeq) -> Result<Option<BagRow>>;
-    /// The numbers of an entity's messages, ascending.
-    fn bags_of(&self, link: LinkId, eid: &Eid) -> Result<Vec<(BagSeq, BagRow)>>;
+    /// The numbers that hold a message of an entity, ascending.
+    fn holders(&self, link: LinkId, eid: &Eid, which: Which) -> Result<Vec<BagSeq>>;
     /// Numbers above this one that are superseded or damaged, ascending.
     fn removable(&self, link: LinkId, after: BagSeq, limit: usize) -> Result<Vec<(BagSeq, BagRow)>>;
     /// Numbers above this one that hold messages, ascending.

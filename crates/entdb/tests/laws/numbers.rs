@@ -118,6 +118,7 @@ pub(crate) fn a_message_under_two_numbers_keeps_the_lower(world: &mut World) {
     }
     assert_eq!(stored(&world.database, &one.head), Some(BagSeq(3)));
     assert_eq!(world.database.prunable(link, 9).unwrap(), [pair(5, 3), pair(8, 3)]);
+    assert_eq!(world.database.waiting(link).unwrap(), 0);
 }
 
 pub(crate) fn a_number_that_held_something_else_lets_that_wait_again(world: &mut World) {

@@ -109,7 +109,9 @@ pub(crate) fn a_task_is_woken(world: &mut World) {
     assert_eq!(count.0.load(Ordering::SeqCst), 1);
     assert!(watch.poll_next(&mut context).is_ready());
     // A thread that waits is woken as well.
-    let thread = std::thread::spawn(move || watch.wait(Duration::from_secs(60)));
-    world.database.put_new([3; 8], START_MS, draft("t", json!(1))).unwrap();
-    assert!(matches!(thread.join().unwrap(), Some(WatchEvent::Changed(_))));
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(move || watch.wait(Duration::from_secs(60)));
+        world.database.put_new([3; 8], START_MS, draft("t", json!(1))).unwrap();
+        assert!(matches!(thread.join().unwrap(), Some(WatchEvent::Changed(_))));
+    });
 }

@@ -103,7 +103,12 @@ impl SignedTimestamp {
 
     /// Whether the key signed the time: `InvalidSignature` if not. The time is checked before.
     pub fn check_signature(&self) -> Result<(), Status> {
-        self.public.verify(&Self::signed_bytes(self.time_ms)?, &self.signature)
+        self.check_signature_with(&self.public.ready()?)
+    }
+
+    /// The same, where the key has been made ready already.
+    pub fn check_signature_with(&self, key: &ReadyKey) -> Result<(), Status> {
+        key.verify(&Self::signed_bytes(self.time_ms)?, &self.signature)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The primitives: varints (unsigned LEB128 of at most eight bytes), strings with a length in front, and a
 //! reader that never reads past its end.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use super::status::Status;
 
@@ -63,7 +63,7 @@ impl Reader {
             let byte = *self.rest.get(at).ok_or(Status::InvalidMessage)?;
             value |= u64::from(byte & 0x7f) << (7 * at);
             if byte & 0x80 == 0 {
-                let _ = self.rest.split_to(at + 1);
+                self.rest.advance(at + 1);
                 return Ok(value);
             }
         }

@@ -75,11 +75,11 @@ impl Accounts {
         &self.inner.process
     }
 
-    /// Does something to an account that is then known. Only those that were shown to exist come here, or strangers
-    /// could fill the memory.
-    fn with<T>(&self, key: &PublicKey, act: impl FnOnce(&mut Known) -> T) -> T {
+    /// Does something to an account that is then known, and is told whether the server stops. Only those that were
+    /// shown to exist come here, and those that hold a connection, or strangers could fill the memory.
+    fn with<T>(&self, key: &PublicKey, act: impl FnOnce(&mut Known, Option<&Refusal>) -> T) -> T {
         let now_ms = now_ms();
-        let mut live = self.inner.live.lock();
+        let live = &mut *self.inner.live.lock();
         if live.known.len() >= live.forget_at.max(KNOWN_MIN) {
             live.known.retain(|_, known| !known.is_unused(now_ms));
             live.forget_at = live.known.len().saturating_mul(2);
@@ -91,24 +91,30 @@ impl Accounts {
             rate: Rate::new(per_second, now_ms),
             asked_ms: now_ms,
         };
-        act(live.known.entry(*key).or_insert_with(new))
+        act(live.known.entry(*key).or_insert_with(new), live.stopped.as_ref())
     }
 
     /// Counts a request against the account's rate, or says in how many milliseconds it may come.
     pub(crate) fn take_request(&self, key: &PublicKey) -> Result<(), u64> {
         let now_ms = now_ms();
-        self.with(key, |known| {
+        self.with(key, |known, _| {
             known.asked_ms = now_ms;
             known.rate.take(1, now_ms)
         })
     }
 
+    /// Whether the account has a task. Then it is, or was a moment ago, one that exists, and its task knows which.
+    pub(crate) fn is_written_to(&self, key: &PublicKey) -> bool {
+        let live = self.inner.live.lock();
+        live.known.get(key).and_then(|known| known.task.as_ref()).is_some_and(|task| !task.is_closed())
+    }
+
     /// Lets someone listen; `None` when there are as many listeners as there may be.
     pub(crate) fn listen(&self, key: &PublicKey) -> Result<Option<Listener>, Refusal> {
-        if let Some(refusal) = &self.inner.live.lock().stopped {
-            return Err(refusal.clone());
-        }
-        Ok(self.with(key, |known| known.hub.join(&self.inner.surroundings.limits)))
+        self.with(key, |known, stopped| match stopped {
+            Some(reason) => Err(reason.clone()),
+            None => Ok(known.hub.join(&self.inner.surroundings.limits)),
+        })
     }
 
     /// Sends mail to the account's task, which is started if there is none, and brings its answer.
@@ -120,11 +126,13 @@ impl Accounts {
         let (answer, answered) = oneshot::channel();
         let mut mail = mail(answer);
         for _ in 0..TRIES_MAX {
-            if self.inner.live.lock().stopped.is_some() {
-                return Err(Status::StorageError);
-            }
-            let task = self.with(key, |known| self.task_of(key, known));
-            match task.send(mail).await {
+            // A server that stops has taken the tasks out: a second one for an account would not see what the first
+            // one has under way, and give its numbers again.
+            let task = self.with(key, |known, stopped| match stopped {
+                Some(_) => Err(Status::StorageError),
+                None => Ok(self.task_of(key, known)),
+            });
+            match task?.send(mail).await {
                 Ok(()) => return answered.await.unwrap_or(Err(Status::InternalError)),
                 // The task has just ended; the next one finds out why.
                 Err(returned) => mail = returned.0,

@@ -2,6 +2,7 @@
 //! always with the headers that let any page of the web call the host.
 
 use std::io;
+use std::time::Duration;
 
 use axum::body::Body as HttpBody;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -99,7 +100,8 @@ pub(crate) fn respond(host: &Host, received_ms: u64, replied: Result<Reply, Fail
         }
         Body::Pieces(outflow) => {
             let head = stream::iter([Ok::<_, io::Error>(Bytes::from(bytes))]);
-            HttpBody::from_stream(head.chain(outflow.send(host)))
+            let stall = Duration::from_millis(host.limits().write_stall_ms.max(1));
+            HttpBody::from_stream(head.chain(outflow.send(stall)))
         }
     };
     let mut response = envelope(host_http_status(why), body);

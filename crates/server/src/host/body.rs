@@ -33,43 +33,59 @@ pub(crate) struct Incoming {
     body: Option<Body>,
     /// The most bytes that are still to come, by the request's own word.
     left_max: usize,
+    /// They are more than may come.
+    too_large: bool,
     patience: Duration,
     until: Instant,
 }
 
 impl Incoming {
-    /// Reads the front: `MissingBody` when there is nothing to read.
-    pub(crate) async fn open(
-        limits: &Limits,
-        headers: &HeaderMap,
-        body: Body,
-        call: Option<Call>,
-    ) -> Result<Self, Failed> {
+    /// Of a request of which nothing has been read.
+    pub(crate) fn new(limits: &Limits, headers: &HeaderMap, body: Body, call: Option<Call>) -> Self {
         let most = bytes_max(limits, call);
         let told = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        if told.is_some_and(|told: usize| told > most) {
-            return Err(Failed::by_frame(Why::TooLarge));
-        }
+        let too_large = told.is_some_and(|told: usize| told > most);
+        // Who asks before it sends is told without having to send.
+        let waits = too_large && headers.contains_key(header::EXPECT);
         let patience = Duration::from_millis(limits.request_ms_max.max(1));
-        let (left_max, until) = (told.unwrap_or(most), Instant::now() + patience);
-        let mut incoming = Self { front: Bytes::new(), body: Some(body), left_max, patience, until };
-        let first = incoming.piece().await?.ok_or(Status::MissingBody)?;
-        // Most requests come in one piece, which need not be copied.
-        incoming.front = if incoming.body.is_none() {
-            first
-        } else {
-            let wanted = if left_max <= SMALL_BYTES { SMALL_BYTES } else { FRONT_BYTES };
-            let mut front = BytesMut::with_capacity(wanted.max(first.len()));
-            front.extend_from_slice(&first);
-            incoming.read(&mut front, wanted).await?;
-            front.freeze()
-        };
-        Ok(incoming)
+        Self {
+            front: Bytes::new(),
+            body: if waits { None } else { Some(body) },
+            left_max: told.unwrap_or(most),
+            too_large,
+            patience,
+            until: Instant::now() + patience,
+        }
     }
 
-    /// The bytes that have been read: all of them for a small request.
+    /// Reads the front: `MissingBody` when there is nothing to read.
+    pub(crate) async fn read_front(&mut self) -> Result<(), Failed> {
+        if self.too_large {
+            return Err(Failed::by_frame(Why::TooLarge));
+        }
+        let wanted = if self.left_max <= SMALL_BYTES { self.left_max } else { FRONT_BYTES };
+        let first = self.piece().await?.ok_or(Status::MissingBody)?;
+        // Most requests come in one piece, which need not be copied.
+        self.front = if self.body.is_none() {
+            first
+        } else {
+            let mut front = BytesMut::with_capacity(wanted.max(first.len()));
+            front.extend_from_slice(&first);
+            self.read(&mut front, wanted).await?;
+            front.freeze()
+        };
+        Ok(())
+    }
+
+    /// The bytes that have been read: all of them for a small request, and of any request more than a signed time
+    /// and a few numbers have.
     pub(crate) fn front(&self) -> Bytes {
         self.front.clone()
+    }
+
+    /// Whether the front is all there is.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.body.is_none()
     }
 
     /// What follows what the reader has taken of the front: waits for memory, then for the rest, step by step.
@@ -98,7 +114,8 @@ impl Incoming {
     pub(crate) async fn discard(mut self) {
         let until = self.until;
         // Too slow for that: the connection is closed behind the answer.
-        let _ = timeout_at(until, async { while let Ok(Some(_)) = self.piece().await {} }).await;
+        let Some(mut body) = self.body.take() else { return };
+        let _ = timeout_at(until, async { while let Some(Ok(_)) = body.frame().await {} }).await;
     }
 
     /// Reads on until there are so many bytes, or all.

@@ -7,16 +7,12 @@ use axum::response::Response;
 use bytes::Bytes;
 use seabag_protocol::host::auth::SignedTimestamp;
 use seabag_protocol::host::bytes::Reader;
-use seabag_protocol::host::machine;
 use seabag_protocol::host::path;
-use seabag_protocol::host::push;
-use seabag_protocol::host::response::Subscription;
 use seabag_protocol::host::status::Status;
 
-use super::account_task::{Mail, bounds};
 use super::answer::{self, Failed, Reply};
 use super::body::Incoming;
-use super::{Asker, Host, list, register, signed};
+use super::{Host, list, push, register, signed};
 use crate::clock::now_ms;
 
 /// The calls.
@@ -88,10 +84,11 @@ async fn read_and_judge(
     headers: &HeaderMap,
     body: axum::body::Body,
 ) -> Result<Reply, Failed> {
-    let mut incoming = Incoming::open(host.limits(), headers, body, call).await?;
-    let judged = match call {
-        Some(call) => judge(host, call, headers, &mut incoming).await,
-        None => Err(Status::NotFound.into()),
+    let mut incoming = Incoming::new(host.limits(), headers, body, call);
+    let judged = match (incoming.read_front().await, call) {
+        (Ok(()), Some(call)) => judge(host, call, headers, &mut incoming).await,
+        (Ok(()), None) => Err(Status::NotFound.into()),
+        (Err(failed), _) => Err(failed),
     };
     if judged.is_err() {
         // Who is still sending would never read the answer.
@@ -114,22 +111,36 @@ async fn judge(
     // The request's front is enough to find out who asks, and whoever is nobody need not send the rest.
     let mut reader = Reader::new(incoming.front());
     let auth = SignedTimestamp::read(&mut reader)?;
+    if call == Call::Push
+        && incoming.is_whole()
+        && let Some(bags) = push::read_few(&reader)
+    {
+        return push::few(host, auth, bags, reader.rest().len()).await;
+    }
     host.check_timestamp(&auth).await?;
     if call == Call::User {
-        let rest = incoming.behind(&reader, host).await?;
-        return register::register(host, headers, &auth.public, &rest.bytes).await;
+        return register::register(host, headers, &auth.public, reader.rest()).await;
     }
-    let asker = host.find(&auth.public).await?;
-    let subscription = machine::subscription(&asker.record, &bounds(&host.surroundings));
+    let (asker, subscription) = host.admit(&auth.public).await?;
     let tell = |failed: Failed| failed.of(subscription);
-    host.accounts.take_request(&asker.key).map_err(Failed::rate_limited).map_err(tell)?;
-    let rest = incoming.behind(&reader, host).await.map_err(tell)?;
+    let front = reader.rest().clone();
     let replied = match call {
-        Call::Push => push(host, asker, subscription, rest).await,
-        Call::Peek => list::peek(host, asker, subscription, rest.bytes).await,
-        Call::PeekPage => list::page(host, asker, subscription, rest.bytes).await,
-        Call::Pull => list::pull(host, asker, subscription, rest).await,
-        _ => list::epoch(&asker, subscription, rest.bytes),
+        Call::Push | Call::Pull => {
+            // Who sends slowly keeps no state of the store alive meanwhile.
+            let asker = incoming.is_whole().then_some(asker);
+            let rest = incoming.behind(&reader, host).await.map_err(tell)?;
+            match (call, asker) {
+                (Call::Push, _) => push::many(host, auth.public, subscription, rest).await,
+                (_, Some(asker)) => list::pull(host, asker, subscription, rest).await,
+                (_, None) => {
+                    let asker = host.find(&auth.public).await.map_err(|status| tell(status.into()))?;
+                    list::pull(host, asker, subscription, rest).await
+                }
+            }
+        }
+        Call::Peek => list::peek(host, asker, subscription, front).await,
+        Call::PeekPage => list::page(host, asker, subscription, front).await,
+        _ => list::epoch(&asker, subscription, front),
     };
     replied.map_err(tell)
 }
@@ -139,24 +150,4 @@ pub(crate) struct Rest {
     pub(crate) bytes: Bytes,
     /// The request's share of the memory for large requests.
     pub(crate) held: Option<tokio::sync::OwnedSemaphorePermit>,
-}
-
-/// PUSH: all bags or none are decoded; those that the account signed are stored in one piece.
-async fn push(host: &Host, asker: Asker, subscription: Subscription, rest: Rest) -> Result<Reply, Failed> {
-    let Rest { bytes, held } = rest;
-    let length = bytes.len();
-    let bags = push::read_bags(&mut Reader::new(bytes))?;
-    if bags.is_empty() {
-        return Ok(Reply::of(subscription, Vec::new()));
-    }
-    let bags = host.verifier.check_bags(asker.key, bags).await?;
-    // Its sender may leave while it waits for the disk: it is then no connection that bounds it.
-    let waiting = host.waiting.take(length).await.ok_or(Status::StorageError)?;
-    let mail = |answer| Mail::Push { bags, bytes: length, held: (held, waiting), answer };
-    let done = host.accounts.ask(&asker.key, mail).await?;
-    let mut body = Vec::with_capacity(done.items.len() * 6);
-    for item in &done.items {
-        item.write(&mut body)?;
-    }
-    Ok(Reply::of(done.subscription, body))
 }

@@ -8,22 +8,21 @@ use seabag_protocol::host::bytes::Reader;
 use seabag_protocol::host::epoch::{Cursor, EpochAnswer};
 use seabag_protocol::host::machine;
 use seabag_protocol::host::peek::PageHead;
-use seabag_protocol::host::pull::PullItem;
 use seabag_protocol::host::response::Subscription;
 use seabag_protocol::host::status::Status;
 use seabag_store::{AccountNumber, Snapshot, StoreError};
 
 use super::answer::{Body, Failed, Reply};
 use super::call::Rest;
-use super::outflow::{Outflow, Piece, Source};
+use super::outflow::{Outflow, Piece, Source, Then};
 use super::{Asker, Host};
 
 /// About the most bytes of one piece of an answer.
 const PIECE_BYTES: usize = 128 * 1024;
 /// Most bags of one piece of an answer.
 const PIECE_BAGS: usize = 1_024;
-/// Bodies that are looked up together.
-const BODIES_AT_ONCE: usize = 8;
+/// How many more bytes of bodies a PULL may ask for than the account has: those that it asks for twice.
+const REPEATED_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// PEEK: every head behind a number.
 pub(crate) async fn peek(
@@ -87,7 +86,8 @@ pub(crate) async fn pull(
     let source = Bodies {
         account: asker.number,
         numbers: Reader::new(rest.bytes.clone()),
-        waiting: VecDeque::new(),
+        wanted: VecDeque::new(),
+        bytes_left: asker.record.bytes.saturating_add(REPEATED_BYTES_MAX),
         _request: rest,
     };
     flow(host, asker, subscription, source).await
@@ -136,7 +136,7 @@ impl Source for Heads {
             item.write(&mut bytes).map_err(unspeakable)?;
         }
         self.after = items.last().map_or(self.last, |item| item.seq);
-        Ok(Piece { bytes: bytes.into(), more: self.after < self.last })
+        Ok(Piece { bytes: bytes.into(), then: if self.after < self.last { Then::More } else { Then::End } })
     }
 }
 
@@ -144,33 +144,34 @@ impl Source for Heads {
 struct Bodies {
     account: AccountNumber,
     numbers: Reader,
-    /// Bodies that were looked up and found no place in the piece before.
-    waiting: VecDeque<PullItem>,
+    /// The next numbers, which are looked up together.
+    wanted: VecDeque<BagSeq>,
+    /// Bytes that the answer may still have.
+    bytes_left: u64,
     /// Keeps the request's share of memory for as long as its numbers are there.
     _request: Rest,
 }
 
 impl Source for Bodies {
     fn next(&mut self, snapshot: &dyn Snapshot) -> Result<Piece, StoreError> {
-        let mut bytes = Vec::new();
-        loop {
-            while let Some(item) = self.waiting.pop_front() {
-                item.write(&mut bytes).map_err(unspeakable)?;
-                if bytes.len() >= PIECE_BYTES {
-                    return Ok(Piece { bytes: bytes.into(), more: true });
-                }
-            }
-            let mut wanted = Vec::with_capacity(BODIES_AT_ONCE);
-            while wanted.len() < BODIES_AT_ONCE
-                && let Ok(number) = self.numbers.varint()
-            {
-                wanted.push(BagSeq(number));
-            }
-            if wanted.is_empty() {
-                return Ok(Piece { bytes: bytes.into(), more: false });
-            }
-            self.waiting.extend(snapshot.bodies(self.account, &wanted)?);
+        while self.wanted.len() < PIECE_BAGS
+            && let Ok(number) = self.numbers.varint()
+        {
+            self.wanted.push_back(BagSeq(number));
         }
+        let (items, answered) = snapshot.bodies(self.account, self.wanted.make_contiguous(), PIECE_BYTES)?;
+        self.wanted.drain(..answered);
+        let mut bytes = Vec::new();
+        for item in &items {
+            item.write(&mut bytes).map_err(unspeakable)?;
+        }
+        let then = match self.bytes_left.checked_sub(bytes.len() as u64) {
+            None => Then::Cut,
+            Some(_) if self.wanted.is_empty() && self.numbers.is_empty() => Then::End,
+            Some(_) => Then::More,
+        };
+        self.bytes_left = self.bytes_left.saturating_sub(bytes.len() as u64);
+        Ok(Piece { bytes: bytes.into(), then })
     }
 }
 

@@ -1,8 +1,8 @@
 //! The blind host: relays sealed bags among the devices of an account (docs/host.md). It shares its origin with the
 //! rooms. It checks signatures and can open nothing.
 //!
-//! One PUSH's way: `call` reads the request (`body`) and finds out who asks; `verify` checks the bags; the account's
-//! task (`account_task`) lets the machine apply them, commits, and tells the listeners (`hub`); then `answer` goes out.
+//! One PUSH's way: `call` reads the request (`body`); `push` finds out who asks and has the bags checked (`verify`); the
+//! account's task (`account_task`) lets the machine apply them, commits, and tells the listeners (`hub`); then `answer` goes out.
 
 mod account_task;
 mod accounts;
@@ -14,6 +14,7 @@ mod hub;
 mod list;
 mod notices;
 mod outflow;
+mod push;
 mod register;
 mod signed;
 mod verify;
@@ -27,14 +28,17 @@ use axum::response::Response;
 use parking_lot::Mutex;
 use seabag_protocol::error::Refusal;
 use seabag_protocol::host::auth::{PublicKey, SignedTimestamp};
+use seabag_protocol::host::machine;
 use seabag_protocol::host::record::AccountRecord;
+use seabag_protocol::host::response::Subscription;
 use seabag_protocol::host::status::Status;
 use seabag_protocol::limits::Limits;
 use seabag_protocol::rate::Rate;
 use seabag_store::{AccountNumber, Snapshot, Store};
 
-use self::account_task::Mail;
+use self::account_task::{Mail, bounds};
 use self::accounts::Accounts;
+use self::answer::Failed;
 use self::call::Call;
 use self::verify::Verifier;
 use crate::budget::Budget;
@@ -117,11 +121,25 @@ impl Host {
         &self.surroundings.reader
     }
 
+    /// Whether anyone may register.
+    fn is_open(&self) -> bool {
+        matches!(*self.registration, Registration::Open)
+    }
+
     /// Checks a signed time: first that it is now, then the signature.
     async fn check_timestamp(&self, auth: &SignedTimestamp) -> Result<(), Status> {
         auth.check_time(now_ms())?;
         let auth = auth.clone();
         self.verifier.check(move || auth.check_signature()).await
+    }
+
+    /// Who asks with a key, if it may ask now, and the account's subscription for the answer.
+    async fn admit(&self, key: &PublicKey) -> Result<(Asker, Subscription), Failed> {
+        let asker = self.find(key).await?;
+        let subscription = machine::subscription(&asker.record, &bounds(&self.surroundings));
+        let asked = self.accounts.take_request(key);
+        asked.map_err(|retry_ms| Failed::rate_limited(retry_ms).of(subscription))?;
+        Ok((asker, subscription))
     }
 
     /// The account of a key: `UserNotRegistered` when there is none.

@@ -25,15 +25,10 @@ pub(crate) async fn register(
     if !rest.is_empty() {
         return Err(Status::ExtraBodyContent.into());
     }
-    let subscription = match host.find(key).await {
-        Ok(asker) => {
-            let subscription = machine::subscription(&asker.record, &bounds(&host.surroundings));
-            let asked = host.accounts.take_request(key).map_err(Failed::rate_limited);
-            asked.map_err(|failed| failed.of(subscription))?;
-            subscription
-        }
-        Err(Status::UserNotRegistered) => create(host, headers, key).await?,
-        Err(status) => return Err(status.into()),
+    let subscription = match host.admit(key).await {
+        Ok((_, subscription)) => subscription,
+        Err(failed) if failed.status == Status::UserNotRegistered => create(host, headers, key).await?,
+        Err(failed) => return Err(failed),
     };
     Ok(Reply::of(subscription, Vec::new()))
 }

@@ -12,7 +12,7 @@ use seabag_protocol::host::prune::PrunePair;
 use seabag_protocol::host::response::Subscription;
 use seabag_protocol::host::status::Status;
 
-use super::account_task::{Mail, bounds};
+use super::account_task::Mail;
 use super::answer::{Failed, Reply};
 use super::{Asker, Host};
 use crate::clock::now_ms;
@@ -67,14 +67,11 @@ async fn admit(
     call.check_time(now_ms())?;
     let checked = call.clone();
     host.verifier.check(move || checked.check_signature(path, &body)).await?;
-    let asker = host.find(&call.public).await?;
-    let subscription = machine::subscription(&asker.record, &bounds(&host.surroundings));
-    let tell = |failed: Failed| failed.of(subscription);
-    host.accounts.take_request(&asker.key).map_err(Failed::rate_limited).map_err(tell)?;
+    let (asker, subscription) = host.admit(&call.public).await?;
     let meant =
         host.urls.is_origin(headers, &call.origin) && call.epoch == machine::open_epoch(&asker.record);
     if !meant {
-        return Err(tell(Status::InvalidRequest.into()));
+        return Err(Failed::from(Status::InvalidRequest).of(subscription));
     }
     Ok((asker, subscription))
 }

@@ -162,7 +162,7 @@ mod tests {
     use bytes::Bytes;
     use seabag_protocol::host::bag::{Bag, SealedHead};
     use seabag_protocol::host::machine::{Account, Bounds, CheckedBag, register};
-    use seabag_protocol::host::record::EpochId;
+    use seabag_protocol::host::record::ProcessId;
 
     use super::*;
     use crate::engine::memory::MemoryEngine;
@@ -182,10 +182,10 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let store = LocalStore::in_memory(&Options::default()).unwrap();
         runtime.block_on(async {
-            let (key, epoch) = (PublicKey([7; 32]), EpochId([1; 16]));
-            store.create_account(key, register(epoch, 5)).await.unwrap();
+            let (key, process) = (PublicKey([7; 32]), ProcessId([1; 16]));
+            store.create_account(key, register(&process, [1; 8], 5)).await.unwrap();
             let (number, record) = store.snapshot().account(&key).unwrap().unwrap();
-            let mut account = Account::new(record, epoch, Bounds::default());
+            let mut account = Account::new(record, &process, Bounds::default());
             account.push((1..=6).map(bag).collect(), 6, |_| None);
             let commit = AccountCommit { account: number, changes: account.take_changes() };
             store.submit_account(commit).await.unwrap().await.unwrap();

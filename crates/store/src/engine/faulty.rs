@@ -71,7 +71,7 @@ mod tests {
     use seabag_protocol::host::auth::PublicKey;
     use seabag_protocol::host::bag::{Bag, BagSeq, SealedHead};
     use seabag_protocol::host::machine::register;
-    use seabag_protocol::host::record::{AccountChanges, AccountRecord, EpochId};
+    use seabag_protocol::host::record::{AccountChanges, AccountRecord, ProcessId};
     use seabag_protocol::room::name::RoomHash;
     use seabag_protocol::room::record::{Changes, RoomRecord};
 
@@ -153,7 +153,7 @@ mod tests {
         let head = Bytes::copy_from_slice(&seq.to_be_bytes());
         let sealed = SealedHead { signature: [0; 64], derivation: seq.to_be_bytes(), head };
         let bag = Bag { sealed, body: Bytes::from_static(b"body") };
-        let record = AccountRecord { last: BagSeq(seq), ..register(EpochId([1; 16]), 0) };
+        let record = AccountRecord { last: BagSeq(seq), ..register(&ProcessId([1; 16]), [1; 8], 0) };
         let insert = vec![(BagSeq(seq), bag)];
         let changes = AccountChanges { record: Some(record), insert, remove: Vec::new() };
         AccountCommit { account, changes }
@@ -161,7 +161,7 @@ mod tests {
 
     async fn keeps_what_was_durable(store: LocalStore) {
         let key = PublicKey([1; 32]);
-        assert!(store.create_account(key, register(EpochId([1; 16]), 0)).await.unwrap());
+        assert!(store.create_account(key, register(&ProcessId([1; 16]), [1; 8], 0)).await.unwrap());
         let (account, _) = store.snapshot().account(&key).unwrap().unwrap();
         store.submit_account(push(account, 1)).await.unwrap().await.unwrap();
         let receipt = store.submit_account(push(account, 2)).await.unwrap();
@@ -187,7 +187,7 @@ mod tests {
         let options = Options { durability: crate::Durability::None, ..Options::default() };
         let store = LocalStore::start(Arc::new(engine), None, &options).unwrap();
         let key = PublicKey([1; 32]);
-        store.create_account(key, register(EpochId([1; 16]), 0)).await.unwrap();
+        store.create_account(key, register(&ProcessId([1; 16]), [1; 8], 0)).await.unwrap();
         assert_eq!(synced.load(Ordering::Relaxed), 1);
         let (account, _) = store.snapshot().account(&key).unwrap().unwrap();
         store.submit_account(push(account, 1)).await.unwrap().await.unwrap();

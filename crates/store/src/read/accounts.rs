@@ -83,16 +83,17 @@ pub(crate) fn peek(
     Ok(items)
 }
 
-/// Bodies of bags, in the order asked.
+/// Bodies of bags, in the order asked, and how many of the numbers they answer.
 pub(crate) fn bodies(
     stored: &dyn Rows,
     account: AccountNumber,
     seqs: &[BagSeq],
-) -> Result<Vec<PullItem>, StoreError> {
+    bytes_max: usize,
+) -> Result<(Vec<PullItem>, usize), StoreError> {
     fence(stored, account)?;
     let mut reader = BodyReader { stored, account, ascending: 0, last: None, scan: None };
-    let mut items = Vec::with_capacity(seqs.len());
-    for seq in seqs {
+    let (mut items, mut bytes) = (Vec::with_capacity(seqs.len()), 0);
+    for (at, seq) in seqs.iter().enumerate() {
         let body = match reader.read(*seq)? {
             Some(body) => body,
             None => {
@@ -106,9 +107,13 @@ pub(crate) fn bodies(
                 }
             }
         };
+        bytes += body.len();
         items.push(PullItem { seq: *seq, body });
+        if bytes >= bytes_max {
+            return Ok((items, at + 1));
+        }
     }
-    Ok(items)
+    Ok((items, seqs.len()))
 }
 
 /// Bodies looked up one by one before it pays to scan: a scan costs as much as a few look-ups.

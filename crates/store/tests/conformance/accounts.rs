@@ -67,7 +67,7 @@ pub(crate) async fn a_removed_account_is_fenced_and_its_successor_shows_nothing_
     let (snapshot, seqs) = (store.snapshot(), [BagSeq(1)]);
     let refused = [
         snapshot.peek(old.number, BagSeq::ZERO, 9, 999).err(),
-        snapshot.bodies(old.number, &seqs).err(),
+        snapshot.bodies(old.number, &seqs, 999).err(),
         snapshot.find_bags(old.number, &[bag(0, 9).identity()]).err(),
         snapshot.held_bags(old.number, &seqs).err(),
     ];

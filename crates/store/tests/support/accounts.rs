@@ -125,7 +125,18 @@ impl AccountModel {
     pub fn check_bodies(&self, snapshot: &dyn Snapshot, seqs: &[BagSeq]) {
         let item = |seq: &BagSeq| Some(PullItem { seq: *seq, body: self.bags.get(seq)?.body.clone() });
         let expected: Vec<_> = seqs.iter().filter_map(item).collect();
-        assert_eq!(snapshot.bodies(self.number, seqs).unwrap(), expected);
+        let all = snapshot.bodies(self.number, seqs, usize::MAX).unwrap();
+        assert_eq!(all, (expected.clone(), seqs.len()));
+        // The same in steps: none reads on behind so many bytes, and every one gets on.
+        let (mut rest, mut items) = (seqs, Vec::new());
+        while !rest.is_empty() {
+            let (step, dealt) = snapshot.bodies(self.number, rest, 100).unwrap();
+            let before_last = step.split_last().map_or(&[][..], |(_, before)| before);
+            assert!(before_last.iter().map(|item| item.body.len()).sum::<usize>() < 100 && dealt > 0);
+            items.extend(step);
+            rest = &rest[dealt..];
+        }
+        assert_eq!(items, expected);
     }
 
     fn check_identities(&self, snapshot: &dyn Snapshot) {

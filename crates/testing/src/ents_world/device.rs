@@ -234,7 +234,7 @@ impl Device {
         };
         let message = messages(&self.database).into_iter().find(|it| it.head == head).unwrap();
         let line = format!("{what} {}", describe(&head));
-        truth.write(message, draft);
+        truth.write(message, draft, true);
         line
     }
 

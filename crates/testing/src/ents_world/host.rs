@@ -21,6 +21,10 @@ pub(super) struct Host {
     /// Notices of the connections before do not come any more.
     pub(super) sockets: u64,
     pub(super) hostility: Option<Hostility>,
+    /// Whether it meant harm once.
+    pub(super) was_hostile: bool,
+    /// Whether a backup may have brought back what had been pruned, under numbers that devices have read.
+    pub(super) restored: bool,
     fault: Option<Fault>,
     backup: Option<Backup>,
 }
@@ -35,6 +39,8 @@ impl Host {
             run: 0,
             sockets: 0,
             hostility: None,
+            was_hostile: false,
+            restored: false,
             fault,
             backup: None,
         }
@@ -91,6 +97,7 @@ impl Host {
 
     pub(super) fn wipe(&mut self) {
         self.blind.wipe();
+        self.restored = false;
         self.run += 1;
         self.sockets += 1;
     }
@@ -103,6 +110,7 @@ impl Host {
     pub(super) fn restore(&mut self) -> bool {
         let Some(backup) = &self.backup else { return false };
         self.blind.restore(backup);
+        self.restored = true;
         self.run += 1;
         self.sockets += 1;
         true

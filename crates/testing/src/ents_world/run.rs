@@ -109,11 +109,18 @@ impl World {
         self.run_while(|world| world.operations_left > 0)?;
         self.trace("peace");
         self.make_peace()?;
+        self.rest()?;
+        self.truth.check_end(&self.devices, &self.hosts)?;
+        if self.audit_restored()? {
+            self.rest()?;
+            self.truth.check_end(&self.devices, &self.hosts)?;
+        }
+        Ok(())
+    }
+
+    fn rest(&mut self) -> Result<(), String> {
         let end_ms = self.now_ms + PEACE_MS;
-        self.run_while(|world| {
-            world.events.first_key_value().is_some_and(|((at_ms, _), _)| *at_ms <= end_ms)
-        })?;
-        self.truth.check_end(&self.devices, &self.hosts)
+        self.run_while(|world| world.events.first_key_value().is_some_and(|((at_ms, _), _)| *at_ms <= end_ms))
     }
 
     fn run_while(&mut self, go_on: impl Fn(&Self) -> bool) -> Result<(), String> {

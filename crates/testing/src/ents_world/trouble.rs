@@ -188,6 +188,7 @@ impl World {
         if let Some(host) = hostile {
             self.trace(if unlink { "the hostile host is unlinked" } else { "the hostile host is honest" });
             self.hosts[host].hostility = None;
+            self.hosts[host].was_hostile = true;
         }
         for device in self.alive() {
             self.devices[device].skew_ms = 0;
@@ -207,5 +208,25 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// A backup brings back what was pruned after it was made, under numbers that most devices have read: one device
+    /// that looks at everything finds it. Whether there was a host to look at.
+    pub(super) fn audit_restored(&mut self) -> Result<bool, String> {
+        let mut some = false;
+        for host in 0..self.hosts.len() {
+            if !std::mem::take(&mut self.hosts[host].restored) {
+                continue;
+            }
+            let lines =
+                self.devices.iter().flat_map(|device| device.lines.iter().map(move |it| (device.number, it)));
+            let found =
+                lines.filter(|(_, it)| it.host == host).map(|(device, it)| (device, it.number)).next();
+            if let Some((device, line)) = found {
+                some = true;
+                self.tell(device, line, Told::Audit)?;
+            }
+        }
+        Ok(some)
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Written {
     rank: (Rank, u64),
     /// What its body says; `None` for the end of an entity.
     said: Option<Draft>,
+    /// Whether a device wrote it, which then has it until it is lost itself.
+    by_device: bool,
     /// Whether its body cannot be read by anyone.
     pub(super) malformed: bool,
 }
@@ -65,7 +67,7 @@ impl Truth {
     }
 
     /// A message was written. `draft`: what its body was made of, unless an earlier message had the same body.
-    pub(super) fn write(&mut self, message: Message, draft: Option<Draft>) {
+    pub(super) fn write(&mut self, message: Message, draft: Option<Draft>, by_device: bool) {
         let mut rank = message.head.rank().unwrap();
         let hash = rank.hash;
         let said = message.body.clone().and_then(|body| match draft {
@@ -79,7 +81,11 @@ impl Truth {
             tie = u64::MAX - place;
         }
         let malformed = said.is_none() && message.body.is_some();
-        if self.written.insert(hash, Written { message, rank: (rank, tie), said, malformed }).is_none() {
+        if self
+            .written
+            .insert(hash, Written { message, rank: (rank, tie), said, by_device, malformed })
+            .is_none()
+        {
             self.order.push(hash);
         }
     }
@@ -169,7 +175,8 @@ impl Truth {
 
     /// A host did something: the greatest message of each entity that it stored is there, or a greater one.
     pub(super) fn check_host(&mut self, number: usize, host: &Host) -> Result<(), String> {
-        if host.is_hostile() {
+        // One that was hostile may have talked devices into letting go of what they then bring again.
+        if host.is_hostile() || host.was_hostile {
             self.hosts.remove(&number);
             return Ok(());
         }
@@ -199,11 +206,12 @@ impl Truth {
             hashes.flatten().for_each(|hash| self.add(&mut expected, &hash));
         }
         if self.complete {
-            let all = self.maximums(self.written.keys().copied());
+            let by_devices = self.written.iter().filter(|(_, written)| written.by_device);
+            let all = self.maximums(by_devices.map(|(hash, _)| *hash));
             self.compare(&all, &expected).map_err(|what| format!("all of them {what}"))?;
         }
         for device in &alive {
-            self.check_device_end(device, &expected)?;
+            self.check_device_end(device, hosts, &expected)?;
         }
         for host in linked {
             self.check_host_end(host, &hosts[host], &alive, &expected)?;
@@ -211,7 +219,7 @@ impl Truth {
         Ok(())
     }
 
-    fn check_device_end(&self, device: &Device, expected: &Maximums) -> Result<(), String> {
+    fn check_device_end(&self, device: &Device, hosts: &[Host], expected: &Maximums) -> Result<(), String> {
         let number = device.number;
         let database = &device.database;
         let have = self.maximums(messages(database).iter().map(|message| message.head.hash().unwrap()));
@@ -241,7 +249,9 @@ impl Truth {
             return Err(format!("device {number} counts wrong: {status:?}"));
         }
         for link in status.links {
-            if link.waiting > 0 || link.unreadable > 0 || link.link.trouble.is_some() {
+            // What a hostile host has spoiled so that nobody knows what it was stays there, and is told.
+            let spoiled = hosts[device.links()[&link.link.id]].was_hostile;
+            if link.waiting > 0 || (link.unreadable > 0 && !spoiled) || link.link.trouble.is_some() {
                 return Err(format!("device {number} in the end: {link:?}"));
             }
         }
@@ -274,8 +284,13 @@ impl Truth {
     ) -> Result<(), String> {
         let bags = self.at_host(number, host)?;
         let have = self.maximums(bags.iter().map(|(_, hash)| *hash));
-        self.compare(expected, &have).map_err(|what| format!("in the end host {number} {what}"))?;
-        if host.blind.settings.old_kind {
+        self.compare(expected, &have).map_err(|what| {
+            let bags = host.blind.bags(&sealer().keys().public());
+            let opened = |(seq, bag): (_, _)| (seq, sealer().open(bag).map(|(head, _)| describe(&head)));
+            let bags: Vec<_> = bags.iter().map(opened).collect();
+            format!("in the end host {number} {what}; it has {bags:?}")
+        })?;
+        if host.blind.settings.old_kind || host.restored || host.was_hostile {
             return Ok(());
         }
         // It keeps the working set: what is superseded went, but for ends and for what a device keeps the past of.
@@ -289,9 +304,16 @@ impl Truth {
             let past = written.message.head.is_delete() || alive.iter().any(|device| device.keeps(&kinds));
             if !(above || past) {
                 let what = self.show(Some(hash));
-                return Err(format!("host {number} still has the superseded {seq:?} {what}"));
+                let eid = &written.message.head.eid;
+                let past = |device: &&Device| (device.number, device.database.history(eid).unwrap().len());
+                let past: Vec<_> = alive.iter().map(past).collect();
+                return Err(format!(
+                    "host {number} still has the superseded {seq:?} {what}; pasts: {past:?}"
+                ));
             }
-            if !shown.insert(hash) && !past {
+            // One of those that cannot be read may be there twice: a host of the old kind keeps repeats, and may have
+            // become one of the new kind.
+            if !shown.insert(hash) && !past && !written.malformed {
                 return Err(format!("host {number} has {} twice", self.show(Some(hash))));
             }
         }

@@ -41,7 +41,7 @@ impl Upstream {
         let mut bags = Vec::new();
         if chance.happens(500) {
             let message = self.write(now_ms, chance);
-            truth.write(message.clone(), None);
+            truth.write(message.clone(), None, false);
             self.log.insert(message.head.hash().unwrap(), message.clone());
             bags.push(message);
         }

@@ -18,11 +18,11 @@ use seabag_testing::blind_host::{BlindHost, HostSettings};
 use seabag_testing::chance::Chance;
 
 /// When the tests begin, milliseconds since 1970.
-pub const BEGIN_MS: u64 = 1_767_225_600_000;
-pub const LABEL: &str = "test";
+pub(crate) const BEGIN_MS: u64 = 1_767_225_600_000;
+pub(crate) const LABEL: &str = "test";
 
 /// Chance from a seed, in the shape that sessions take.
-pub struct Dice(pub Chance);
+pub(crate) struct Dice(pub(crate) Chance);
 
 impl Randomness for Dice {
     fn fill(&mut self, bytes: &mut [u8]) {
@@ -30,51 +30,53 @@ impl Randomness for Dice {
     }
 }
 
-pub fn sealer() -> Arc<Sealer> {
+pub(crate) fn sealer() -> Arc<Sealer> {
     Arc::new(Sealer::new(Arc::new(Seed::from_bytes(&[7; 32])), LABEL, 0))
 }
 
-pub fn stranger() -> Arc<Sealer> {
+pub(crate) fn stranger() -> Arc<Sealer> {
     Arc::new(Sealer::new(Arc::new(Seed::from_bytes(&[8; 32])), LABEL, 0))
 }
 
-pub fn account() -> PublicKey {
+pub(crate) fn account() -> PublicKey {
     sealer().keys().public()
 }
 
 /// What stands between a device and its host: it sees each answer and may put another in its place.
-pub type Fault = Box<dyn FnMut(&str, Bytes) -> Result<Bytes, Failure>>;
+pub(crate) type Fault = Box<dyn FnMut(&str, Bytes) -> Result<Bytes, Failure>>;
 
 /// One link of a device.
-pub struct Line {
-    pub session: HostSession,
-    pub host: usize,
-    pub calls: VecDeque<(CallId, &'static str, Bytes, u64)>,
-    pub listening: bool,
-    pub wake_ms: Option<u64>,
-    pub reports: Vec<Report>,
-    pub fault: Option<Fault>,
-    pub token: Option<String>,
+pub(crate) struct Line {
+    pub(crate) session: HostSession,
+    pub(crate) host: usize,
+    pub(crate) calls: VecDeque<(CallId, &'static str, Bytes, u64)>,
+    pub(crate) listening: bool,
+    pub(crate) wake_ms: Option<u64>,
+    pub(crate) reports: Vec<Report>,
+    pub(crate) fault: Option<Fault>,
+    pub(crate) token: Option<String>,
 }
 
 /// A device: one database, its links, and a clock that may be wrong.
-pub struct Device {
-    pub database: Database,
-    pub lines: Vec<Line>,
-    pub skew_ms: i64,
-    pub dice: Dice,
+pub(crate) struct Device {
+    pub(crate) database: Database,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) skew_ms: i64,
+    /// Whether its disk may be full.
+    pub(crate) full: bool,
+    pub(crate) dice: Dice,
     made: u64,
 }
 
 /// Everything.
-pub struct World {
-    pub hosts: Vec<BlindHost>,
-    pub devices: Vec<Device>,
-    pub now_ms: u64,
+pub(crate) struct World {
+    pub(crate) hosts: Vec<BlindHost>,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) now_ms: u64,
     live: bool,
 }
 
-pub fn draft(text: &str) -> Draft {
+pub(crate) fn draft(text: &str) -> Draft {
     let mut body = vec![0xd9, text.len() as u8];
     body.extend_from_slice(text.as_bytes());
     Draft::new("note", body)
@@ -86,6 +88,7 @@ impl Device {
             database: Database::in_memory(),
             lines: Vec::new(),
             skew_ms: 0,
+            full: false,
             dice: Dice(Chance::new(1_000 + number)),
             made: number << 32,
         }
@@ -96,7 +99,7 @@ impl Device {
     }
 
     /// All that it has: every message with its body, in one order for all devices.
-    pub fn state(&self) -> Vec<(Vec<u8>, Option<Bytes>)> {
+    pub(crate) fn state(&self) -> Vec<(Vec<u8>, Option<Bytes>)> {
         let (mut all, mut after): (Vec<_>, Option<MessageCursor>) = (Vec::new(), None);
         loop {
             let page = self.database.messages(after.as_ref(), 500).unwrap();
@@ -109,19 +112,19 @@ impl Device {
         }
     }
 
-    pub fn waiting(&self) -> u64 {
+    pub(crate) fn waiting(&self) -> u64 {
         let links = self.database.links().unwrap();
         links.iter().map(|link| self.database.waiting(link.id).unwrap()).sum()
     }
 
-    pub fn link(&self) -> LinkId {
+    pub(crate) fn link(&self) -> LinkId {
         self.lines[0].session.link()
     }
 }
 
 impl World {
     /// Hosts of these settings, and so many devices, linked to all of them.
-    pub fn new(hosts: Vec<HostSettings>, devices: usize, live: bool) -> Self {
+    pub(crate) fn new(hosts: Vec<HostSettings>, devices: usize, live: bool) -> Self {
         let hosts = hosts.into_iter().enumerate().map(|(at, it)| BlindHost::new(it, at as u64 + 1)).collect();
         let mut world = Self { hosts, devices: Vec::new(), now_ms: BEGIN_MS, live };
         (0..devices).for_each(|_| world.add_device());
@@ -129,12 +132,12 @@ impl World {
     }
 
     /// One host as it should be.
-    pub fn simple(devices: usize) -> Self {
+    pub(crate) fn simple(devices: usize) -> Self {
         Self::new(vec![HostSettings::default()], devices, true)
     }
 
     /// One more device, linked to all hosts, and started.
-    pub fn add_device(&mut self) {
+    pub(crate) fn add_device(&mut self) {
         let at = self.devices.len();
         self.devices.push(Device::new(at as u64 + 1));
         for host in 0..self.hosts.len() {
@@ -163,7 +166,7 @@ impl World {
     }
 
     /// Ends a device's process and starts it again: sessions are lost, the database stays.
-    pub fn restart_device(&mut self, device: usize) {
+    pub(crate) fn restart_device(&mut self, device: usize) {
         let lines = std::mem::take(&mut self.devices[device].lines);
         for line in lines {
             self.start_line(device, line.session.link(), line.host);
@@ -171,15 +174,16 @@ impl World {
     }
 
     /// Hands an event to a session and takes its actions.
-    pub fn tell(&mut self, device: usize, line: usize, event: Event) {
+    pub(crate) fn tell(&mut self, device: usize, line: usize, event: Event) {
         let at = device;
         let device = &mut self.devices[device];
         let now_ms = device.clock(self.now_ms);
+        let full = device.full;
         let Device { database, lines, dice, .. } = device;
         let line_at = line;
         let line = &mut lines[line];
         let (actions, outcome) = line.session.handle(event, &mut *database, now_ms, dice);
-        outcome.unwrap();
+        assert!(outcome.is_ok() || full, "{outcome:?}");
         line.wake_ms = None;
         let mut opened = false;
         for action in actions {
@@ -214,7 +218,7 @@ impl World {
     }
 
     /// Answers one call of a line, if one is under way. Whether there was one.
-    pub fn answer(&mut self, device: usize, line: usize) -> bool {
+    pub(crate) fn answer(&mut self, device: usize, line: usize) -> bool {
         let it = &mut self.devices[device].lines[line];
         let Some((call, path, body, answer_bytes_max)) = it.calls.pop_front() else { return false };
         let host = &mut self.hosts[it.host];
@@ -232,6 +236,17 @@ impl World {
         true
     }
 
+    /// Answers the call of a line, and holds back what listeners would hear.
+    pub(crate) fn answer_and_hold_notices(&mut self, device: usize, line: usize) -> Vec<Bytes> {
+        let it = &mut self.devices[device].lines[line];
+        let (call, path, body, _) = it.calls.pop_front().expect("a call is under way");
+        let host = it.host;
+        let answer = self.hosts[host].answer(path, None, body, self.now_ms);
+        let frames = self.hosts[host].take_notices().into_iter().map(|(_, frame)| frame).collect();
+        self.tell(device, line, Event::Response { call, result: Ok(answer) });
+        frames
+    }
+
     fn notify(&mut self, host: usize) {
         for (_, frame) in self.hosts[host].take_notices() {
             for device in 0..self.devices.len() {
@@ -246,7 +261,7 @@ impl World {
     }
 
     /// Closes all sockets of a host, as its end would.
-    pub fn cut(&mut self, host: usize) {
+    pub(crate) fn cut(&mut self, host: usize) {
         for device in 0..self.devices.len() {
             for line in 0..self.devices[device].lines.len() {
                 let it = &mut self.devices[device].lines[line];
@@ -258,7 +273,7 @@ impl World {
     }
 
     /// Answers calls until none is under way; time stands still. How many there were.
-    pub fn settle(&mut self) -> usize {
+    pub(crate) fn settle(&mut self) -> usize {
         let mut count = 0;
         loop {
             let mut some = false;
@@ -277,7 +292,7 @@ impl World {
     }
 
     /// Lets so much time pass, waking sessions when they want it.
-    pub fn pass(&mut self, ms: u64) {
+    pub(crate) fn pass(&mut self, ms: u64) {
         let end_ms = self.now_ms + ms;
         self.settle();
         let mut wakes = 0;
@@ -304,7 +319,7 @@ impl World {
     }
 
     /// A new entity on a device.
-    pub fn put(&mut self, device: usize, text: &str) -> Eid {
+    pub(crate) fn put(&mut self, device: usize, text: &str) -> Eid {
         let now_ms = self.devices[device].clock(self.now_ms);
         let it = &mut self.devices[device];
         it.made += 1;
@@ -314,14 +329,14 @@ impl World {
     }
 
     /// Writes an entity again.
-    pub fn edit(&mut self, device: usize, eid: &Eid, text: &str) {
+    pub(crate) fn edit(&mut self, device: usize, eid: &Eid, text: &str) {
         let now_ms = self.devices[device].clock(self.now_ms);
         self.devices[device].database.put(eid, now_ms, draft(text), Skew::Force).unwrap();
         self.written(device);
     }
 
     /// Ends an entity.
-    pub fn delete(&mut self, device: usize, eid: &Eid) {
+    pub(crate) fn delete(&mut self, device: usize, eid: &Eid) {
         let now_ms = self.devices[device].clock(self.now_ms);
         self.devices[device].database.delete(eid, now_ms, Skew::Force).unwrap();
         self.written(device);
@@ -334,7 +349,7 @@ impl World {
     }
 
     /// All devices have the same, and nothing waits.
-    pub fn assert_converged(&self) {
+    pub(crate) fn assert_converged(&self) {
         let first = self.devices[0].state();
         for (at, device) in self.devices.iter().enumerate() {
             assert_eq!(device.waiting(), 0, "device {at} has something to push: {:?}", self.reports(at, 0));
@@ -342,11 +357,11 @@ impl World {
         }
     }
 
-    pub fn reports(&self, device: usize, line: usize) -> &[Report] {
+    pub(crate) fn reports(&self, device: usize, line: usize) -> &[Report] {
         &self.devices[device].lines[line].reports
     }
 
-    pub fn has_report(&self, device: usize, wanted: impl Fn(&Report) -> bool) -> bool {
+    pub(crate) fn has_report(&self, device: usize, wanted: impl Fn(&Report) -> bool) -> bool {
         self.devices[device].lines.iter().any(|line| line.reports.iter().any(&wanted))
     }
 }

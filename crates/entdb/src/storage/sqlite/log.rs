@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use rusqlite::{Row, params};
 use seabag_protocol::host::eid::Eid;
+use seabag_protocol::host::message::MessageHash;
 
 use super::{SqliteStorage, eid, hash, limit, signed, unsigned};
 use crate::Result;
@@ -10,8 +11,24 @@ use crate::storage::{Aside, LogKey, LogRow};
 
 const COLUMNS: &str = "SELECT eid, late, counter, hash, body, reason, reader FROM log";
 
-pub(super) fn log_of(storage: &SqliteStorage, eid: &Eid) -> Result<Vec<LogRow>> {
-    storage.rows(&format!("{COLUMNS} WHERE eid = ?1 ORDER BY late, counter, hash"), [eid.as_bytes()], read)
+pub(super) fn logged(storage: &SqliteStorage, eid: &Eid, hash: MessageHash) -> Result<Option<LogRow>> {
+    let sql = format!("{COLUMNS} INDEXED BY log_hash WHERE hash = ?1 AND eid = ?2");
+    Ok(storage.rows(&sql, (&hash.0[..], eid.as_bytes()), read)?.into_iter().next())
+}
+
+pub(super) fn aside_of(storage: &SqliteStorage, eid: &Eid) -> Result<Vec<LogRow>> {
+    let sql = format!(
+        "{COLUMNS} INDEXED BY log_aside WHERE reason IS NOT NULL AND eid = ?1 ORDER BY late, counter, hash"
+    );
+    storage.rows(&sql, [eid.as_bytes()], read)
+}
+
+pub(super) fn past_of(storage: &SqliteStorage, eid: &Eid, count: usize) -> Result<Vec<LogRow>> {
+    let sql = format!(
+        "{COLUMNS} WHERE eid = ?1 AND reason IS NULL
+         ORDER BY late DESC, counter DESC, hash DESC LIMIT ?2"
+    );
+    storage.rows(&sql, (eid.as_bytes(), limit(count)), read)
 }
 
 pub(super) fn log(storage: &SqliteStorage, after: Option<&LogKey>, count: usize) -> Result<Vec<LogRow>> {

@@ -218,8 +218,16 @@ impl Storage for SqliteStorage {
         self.execute("UPDATE kinds SET history = ?2 WHERE id = ?1", [number, history])
     }
 
-    fn log_of(&self, eid: &Eid) -> Result<Vec<LogRow>> {
-        log::log_of(self, eid)
+    fn logged(&self, eid: &Eid, hash: MessageHash) -> Result<Option<LogRow>> {
+        log::logged(self, eid, hash)
+    }
+
+    fn aside_of(&self, eid: &Eid) -> Result<Vec<LogRow>> {
+        log::aside_of(self, eid)
+    }
+
+    fn past_of(&self, eid: &Eid, limit: usize) -> Result<Vec<LogRow>> {
+        log::past_of(self, eid, limit)
     }
 
     fn log(&self, after: Option<&LogKey>, limit: usize) -> Result<Vec<LogRow>> {
@@ -264,8 +272,8 @@ impl Storage for SqliteStorage {
         numbers::bag(self, link, seq)
     }
 
-    fn bags_of(&self, link: LinkId, eid: &Eid) -> Result<Vec<(BagSeq, BagRow)>> {
-        numbers::bags_of(self, link, eid)
+    fn holders(&self, link: LinkId, eid: &Eid, which: Which) -> Result<Vec<BagSeq>> {
+        numbers::holders(self, link, eid, which)
     }
 
     fn removable(&self, link: LinkId, after: BagSeq, limit: usize) -> Result<Vec<(BagSeq, BagRow)>> {

@@ -16,9 +16,11 @@ pub(super) fn bag(storage: &SqliteStorage, link: LinkId, seq: BagSeq) -> Result<
     Ok(rows.into_iter().next().map(|(_, row)| row))
 }
 
-pub(super) fn bags_of(storage: &SqliteStorage, link: LinkId, eid: &Eid) -> Result<Vec<(BagSeq, BagRow)>> {
-    let sql = format!("{COLUMNS} INDEXED BY bags_of WHERE link = ?1 AND eid = ?2 ORDER BY seq");
-    storage.rows(&sql, (link.0, eid.as_bytes()), read)
+pub(super) fn holders(storage: &SqliteStorage, link: LinkId, eid: &Eid, which: Which) -> Result<Vec<BagSeq>> {
+    let sql = "SELECT seq FROM bags INDEXED BY bags_held
+               WHERE state = 0 AND link = ?1 AND eid = ?2 AND hash = ?3 ORDER BY seq";
+    let values = params![link.0, eid.as_bytes(), key(&which)];
+    storage.rows(sql, values, |row| Ok(BagSeq(unsigned(row.get(0)?)?)))
 }
 
 pub(super) fn removable(
@@ -58,8 +60,7 @@ pub(super) fn unreadable(
 
 pub(super) fn put_bag(storage: &SqliteStorage, link: LinkId, seq: BagSeq, row: &BagRow) -> Result<()> {
     let (state, hash, reason) = match &row.state {
-        BagState::Holds(Which::Winner) => (0, None, None),
-        BagState::Holds(Which::Logged(hash)) => (0, Some(&hash.0[..]), None),
+        BagState::Holds(which) => (0, Some(key(which)), None),
         BagState::Superseded => (1, None, None),
         BagState::Damaged => (2, None, None),
         BagState::Unreadable(reason) => (3, None, Some(reason.as_str())),
@@ -73,8 +74,7 @@ pub(super) fn put_bag(storage: &SqliteStorage, link: LinkId, seq: BagSeq, row: &
 fn read(row: &Row<'_>) -> Result<(BagSeq, BagRow)> {
     let held: Option<Vec<u8>> = row.get(3)?;
     let state = match (row.get(2)?, held) {
-        (0, None) => BagState::Holds(Which::Winner),
-        (0, Some(held)) => BagState::Holds(Which::Logged(hash(&held)?)),
+        (0, Some(held)) => BagState::Holds(which(&held)?),
         (1, _) => BagState::Superseded,
         (2, _) => BagState::Damaged,
         (3, _) => BagState::Unreadable(row.get::<_, Option<String>>(4)?.unwrap_or_default()),
@@ -93,8 +93,7 @@ pub(super) fn outbox(
                WHERE link = ?1 AND position > ?2 ORDER BY position LIMIT ?3";
     storage.rows(sql, (link.0, signed(after)?, limit(count)), |row| {
         let held: Vec<u8> = row.get(2)?;
-        let which = if held.is_empty() { Which::Winner } else { Which::Logged(hash(&held)?) };
-        Ok(OutboxRow { position: unsigned(row.get(0)?)?, eid: eid(row.get_ref(1)?)?, which })
+        Ok(OutboxRow { position: unsigned(row.get(0)?)?, eid: eid(row.get_ref(1)?)?, which: which(&held)? })
     })
 }
 
@@ -119,7 +118,12 @@ pub(super) fn unqueue(storage: &SqliteStorage, link: LinkId, eid: &Eid, which: W
     )
 }
 
-/// Which message, as the outbox has it.
+/// Which message a column says.
+fn which(held: &[u8]) -> Result<Which> {
+    Ok(if held.is_empty() { Which::Winner } else { Which::Logged(hash(held)?) })
+}
+
+/// Which message, as a column has it.
 fn key(which: &Which) -> &[u8] {
     match which {
         Which::Winner => &[],

@@ -109,6 +109,7 @@ fn work(database: &mut Database) {
     database.receive(link, Arrivals { bags, cursor: None }).unwrap();
     database.set_history("t", History::Latest).unwrap();
     database.prunable(link, 9).unwrap();
+    database.held_after(link, BagSeq(1), 9).unwrap();
     database.unreadable(link, 9).unwrap();
     database.pruned(link, &[BagSeq(1)]).unwrap();
     database.lost(link, &[BagSeq(2)]).unwrap();

@@ -7,7 +7,7 @@ use std::fs::OpenOptions;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use crate::{Error, Result};
 
@@ -22,12 +22,15 @@ const UPGRADES: [&str; 1] = [include_str!("schema.sql")];
 const BUSY_MAX: Duration = Duration::from_secs(10);
 
 /// Kibibytes of pages that a connection keeps in memory.
-const CACHE_KIB: i64 = 16 * 1024;
+const CACHE_KIB: i64 = 32 * 1024;
 
 /// Opens a file, or creates it.
 pub(super) fn open(path: &Path) -> Result<Connection> {
-    create_private(path)?;
-    let mut connection = Connection::open(path)?;
+    // A whole path is never one of the names that SQLite takes for something else than a file.
+    let path = std::path::absolute(path)?;
+    create_private(&path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(&path, flags)?;
     connection.busy_timeout(BUSY_MAX)?;
     // Before anything is written: a file of someone else's stays as it is.
     check(&connection)?;

@@ -46,6 +46,7 @@ CREATE TABLE log (
   reader INTEGER,
   PRIMARY KEY (eid, late, counter, hash)
 ) WITHOUT ROWID;
+CREATE INDEX log_hash ON log (hash);
 CREATE INDEX log_aside ON log (eid, late, counter, hash, reader) WHERE reason IS NOT NULL;
 
 -- Hosts. stage: 0 = replay, 1 = upload, 2 = done. filled: how far the walk through all messages has come.
@@ -64,7 +65,7 @@ CREATE TABLE links (
   trouble_retry INTEGER
 );
 
--- What a link's numbers hold. state: 0 = a message of the entity (hash: that of the log; NULL: its winner),
+-- What a link's numbers hold. state: 0 = a message of the entity (hash: which one of the log; empty: its winner),
 -- 1 = superseded, 2 = damaged, 3 = unreadable, for this reason.
 CREATE TABLE bags (
   link INTEGER NOT NULL,
@@ -75,11 +76,11 @@ CREATE TABLE bags (
   reason TEXT,
   PRIMARY KEY (link, seq)
 ) WITHOUT ROWID;
-CREATE INDEX bags_of ON bags (link, eid);
+CREATE INDEX bags_held ON bags (link, eid, hash) WHERE state = 0;
 CREATE INDEX bags_removable ON bags (link, seq) WHERE state IN (1, 2);
 CREATE INDEX bags_unreadable ON bags (link, seq) WHERE state = 3;
 
--- What waits for a link. hash as in bags, but empty for the winner.
+-- What waits for a link. hash as in bags.
 CREATE TABLE outbox (
   position INTEGER PRIMARY KEY AUTOINCREMENT,
   link INTEGER NOT NULL,

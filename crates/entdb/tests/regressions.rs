@@ -1,0 +1,24 @@
+//! Faults that were found by running worlds, each as the rule that it broke.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
+
+use seabag_entdb::{Database, Draft, History, Skew};
+
+const NOW_MS: u64 = 1_767_225_600_000;
+
+fn draft(kind: &str) -> Draft {
+    Draft::new(kind, b"\xa4text".to_vec())
+}
+
+#[test]
+fn a_past_that_no_type_keeps_any_more_is_dropped_though_the_entity_changed_its_type() {
+    let mut database = Database::in_memory();
+    database.set_history("log", History::All).unwrap();
+    let eid = database.put_new(*b"8 random", NOW_MS, draft("task")).unwrap().eid;
+    database.put(&eid, NOW_MS + 1, draft("log"), Skew::Force).unwrap();
+    database.put(&eid, NOW_MS + 2, draft("note"), Skew::Force).unwrap();
+    database.set_history("task", History::All).unwrap();
+    database.set_history("task", History::Latest).unwrap();
+    assert_eq!(database.history(&eid).unwrap().len(), 3, "another type's setting changes nothing");
+    database.set_history("log", History::Latest).unwrap();
+    assert_eq!(database.history(&eid).unwrap().len(), 1);
+}
