@@ -17,7 +17,7 @@ impl Database {
     /// Merges what a link brought, notes which number holds what, and moves the cursor: one transaction.
     pub fn receive(&mut self, link: LinkId, arrivals: Arrivals) -> Result<Received> {
         self.transact(Durability::Written, |transaction| {
-            transaction.link(link)?;
+            transaction.current(link)?;
             let mut received = Received::default();
             for (seq, arrived) in &arrivals.bags {
                 let outcome = transaction.receive(link, *seq, arrived)?;
@@ -36,7 +36,7 @@ impl Database {
     /// The host has stored these messages under these numbers. What was written meanwhile goes on waiting.
     pub fn pushed(&mut self, link: LinkId, stored: &[(MessageHead, BagSeq)]) -> Result<()> {
         self.transact(Durability::Written, |transaction| {
-            transaction.link(link)?;
+            transaction.current(link)?;
             stored.iter().try_for_each(|(head, seq)| transaction.stored(link, head, *seq))
         })
     }
@@ -71,7 +71,7 @@ impl Database {
     /// These pairs are settled: the host let the bags go, or says that it never will.
     pub fn pruned(&mut self, link: LinkId, bags: &[BagSeq]) -> Result<()> {
         self.transact(Durability::Written, |transaction| {
-            transaction.link(link)?;
+            transaction.current(link)?;
             for seq in bags {
                 let row = transaction.storage.bag(link, *seq)?;
                 if row.is_some_and(|row| !matches!(row.state, BagState::Holds(_))) {
@@ -86,7 +86,7 @@ impl Database {
     /// number holds them.
     pub fn lost(&mut self, link: LinkId, bags: &[BagSeq]) -> Result<()> {
         self.transact(Durability::Written, |transaction| {
-            transaction.link(link)?;
+            transaction.current(link)?;
             for seq in bags {
                 let Some(row) = transaction.storage.bag(link, *seq)? else { continue };
                 transaction.storage.remove_bag(link, *seq)?;
@@ -105,14 +105,20 @@ impl Database {
     /// The host's history is another one: what its numbers held is forgotten, the cursor is before its first
     /// bag, and the link begins with [`Fill::Replay`]. What waits goes on waiting.
     pub fn reset(&mut self, link: LinkId, epoch: EpochId) -> Result<()> {
-        self.transact(Durability::Written, |transaction| {
+        let history = self.transact(Durability::Written, |transaction| {
+            let history = transaction.current(link)?.history.saturating_add(1);
             transaction.update_link(link, |row| {
                 row.link.cursor = Some(Cursor { epoch, seq: BagSeq::ZERO });
                 row.link.stage = Fill::Replay;
                 row.filled.clear();
+                row.history = history;
             })?;
-            transaction.storage.clear_bags(link)
-        })
+            transaction.storage.clear_bags(link)?;
+            Ok(history)
+        })?;
+        // Who did not follow it goes on not doing so.
+        self.histories.entry(link).and_modify(|known| *known = history);
+        Ok(())
     }
 
     /// The bags of a link that could not be opened, `max` at most.
