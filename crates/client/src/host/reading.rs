@@ -201,7 +201,7 @@ impl HostSession {
     /// Numbers behind the cursor that the database has for held will have to be shown.
     fn doubt_numbers(&mut self, turn: &mut Turn<'_>) -> Result<(), Error> {
         let after = self.reading.start_seq();
-        let held = turn.database.with(|database| database.held_after(self.link, after, UNCONFIRMED_MAX))?;
+        let held = turn.database.with(|database| database.doubt(self.link, after, UNCONFIRMED_MAX))?;
         self.reading.unconfirmed = held.into_iter().collect();
         self.reading.fresh.clear();
         Ok(())
