@@ -36,10 +36,13 @@ impl Database {
     }
 
     /// The host has stored these messages under these numbers. What was written meanwhile goes on waiting.
-    pub fn pushed(&mut self, link: LinkId, stored: &[(MessageHead, BagSeq)]) -> Result<()> {
+    ///
+    /// For each of them, whether it is settled: it waits no more. One that is not has a number that is known for
+    /// something else, a bag that does not open among them, and goes on waiting.
+    pub fn pushed(&mut self, link: LinkId, stored: &[(MessageHead, BagSeq)]) -> Result<Vec<bool>> {
         self.transact(Durability::Written, |transaction| {
             transaction.current(link)?;
-            stored.iter().try_for_each(|(head, seq)| transaction.stored(link, head, *seq))
+            stored.iter().map(|(head, seq)| transaction.stored(link, head, *seq)).collect()
         })
     }
 
@@ -283,27 +286,31 @@ impl Transaction<'_> {
         }
     }
 
-    /// A message was stored under a number, the host says.
-    fn stored(&mut self, link: LinkId, head: &MessageHead, seq: BagSeq) -> Result<()> {
+    /// A message was stored under a number, the host says. Whether it waits no more.
+    fn stored(&mut self, link: LinkId, head: &MessageHead, seq: BagSeq) -> Result<bool> {
         if !matches!(judge(self.storage, head)?, Judgement::Known | Judgement::Superseded) {
-            return Ok(());
+            return Ok(true);
         }
         let which = self.locate(head)?;
-        let Some(before) = self.storage.bag(link, seq)? else { return self.number(link, seq, head, which) };
+        let Some(before) = self.storage.bag(link, seq)? else {
+            return self.number(link, seq, head, which).map(|()| true);
+        };
         let same = before.eid.as_ref() == Some(&head.eid);
         match (before.state, which) {
             // The host took the message for one that it has, which nobody can open: that one has to go first.
             (BagState::Unreadable(_) | BagState::Damaged, Some(_)) => {
                 let row = BagRow { eid: Some(head.eid.clone()), state: BagState::Damaged };
-                self.storage.put_bag(link, seq, &row)
+                self.storage.put_bag(link, seq, &row).map(|()| false)
             }
             (BagState::Holds(held), Some(which)) if same && held == which => {
-                self.number(link, seq, head, Some(which))
+                self.number(link, seq, head, Some(which)).map(|()| true)
             }
             // It was taken for one bag too many, and the other one has been lost since.
-            (BagState::Superseded, Some(_)) if same => self.number(link, seq, head, which),
+            (BagState::Superseded, Some(_)) if same => self.number(link, seq, head, which).map(|()| true),
+            // It was superseded while it was on its way: what waits now is what superseded it.
+            (_, None) => Ok(true),
             // What is known of that number says otherwise: a host that errs or lies. The message goes on waiting.
-            _ => Ok(()),
+            (_, Some(_)) => Ok(false),
         }
     }
 
