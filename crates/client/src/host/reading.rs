@@ -204,6 +204,8 @@ impl HostSession {
         let held = turn.database.with(|database| database.doubt(self.link, after, UNCONFIRMED_MAX))?;
         self.reading.unconfirmed = held.into_iter().collect();
         self.reading.fresh.clear();
+        // These are listed again, and may be other bags by now: no reason to call a body withheld.
+        self.reading.missing.split_off(&after.next());
         Ok(())
     }
 
