@@ -18,6 +18,8 @@ pub struct Database {
     pub(crate) storage: Box<dyn Storage>,
     pub(crate) reader: Reader,
     pub(crate) hub: Hub,
+    /// Which history of each link's host this one knows of, of those that it follows.
+    pub(crate) histories: HashMap<LinkId, u64>,
     /// What [`changed_elsewhere`](Self::changed_elsewhere) saw last.
     version: i64,
     /// See [`fail_after`](Self::fail_after).
@@ -37,6 +39,7 @@ impl Database {
             storage: Box::new(MemoryStorage::default()),
             reader: Reader::CURRENT,
             hub: Hub::default(),
+            histories: HashMap::new(),
             version: 0,
             transactions_left: None,
         }
@@ -45,7 +48,8 @@ impl Database {
     /// A database on this storage, whose envelopes this reader reads.
     pub(crate) fn with(storage: Box<dyn Storage>, reader: Reader) -> Result<Self> {
         let version = storage.version_elsewhere()?;
-        let mut database = Self { storage, reader, hub: Hub::default(), version, transactions_left: None };
+        let (hub, histories) = (Hub::default(), HashMap::new());
+        let mut database = Self { storage, reader, hub, histories, version, transactions_left: None };
         database.try_set_aside_again()?;
         Ok(database)
     }
@@ -93,8 +97,9 @@ impl Database {
         self.storage.begin(durability)?;
         let done = self.storage.links().and_then(|links| {
             let storage = self.storage.as_mut();
+            let (reader, histories) = (self.reader, &self.histories);
             let mut transaction =
-                Transaction { storage, reader: self.reader, links, changes: Changes::default() };
+                Transaction { storage, reader, histories, links, changes: Changes::default() };
             let answer = work(&mut transaction)?;
             Ok((answer, transaction.changes.list))
         });
@@ -116,6 +121,8 @@ impl Database {
 pub(crate) struct Transaction<'a> {
     pub(crate) storage: &'a mut dyn Storage,
     pub(crate) reader: Reader,
+    /// See [`Database`].
+    histories: &'a HashMap<LinkId, u64>,
     /// The links, as they are in this transaction.
     pub(crate) links: Vec<LinkRow>,
     changes: Changes,
@@ -125,6 +132,15 @@ impl Transaction<'_> {
     /// A link, as it is in this transaction.
     pub(crate) fn link(&self, id: LinkId) -> Result<&LinkRow> {
         self.links.iter().find(|row| row.link.id == id).ok_or(Error::UnknownLink(id))
+    }
+
+    /// A link whose numbers are about to be written: an error when they are of a history that is over.
+    pub(crate) fn current(&self, id: LinkId) -> Result<&LinkRow> {
+        let row = self.link(id)?;
+        match self.histories.get(&id) {
+            Some(known) if *known != row.history => Err(Error::OtherHistory(id)),
+            _ => Ok(row),
+        }
     }
 
     /// Changes a link.

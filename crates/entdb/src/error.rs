@@ -48,6 +48,14 @@ pub enum Error {
     /// There is no such link; it may have been removed meanwhile.
     #[error("there is no link {0}")]
     UnknownLink(LinkId),
+    /// Another process found that the link's host has another history, since this one last
+    /// [followed](crate::Database::follow) it: what was to be written is about numbers of the one before.
+    #[error("another process found that the host of link {0} has another history")]
+    OtherHistory(LinkId),
+    /// A label is empty, or longer than [`LABEL_BYTES_MAX`](crate::LABEL_BYTES_MAX). Keys that follow from the empty
+    /// label and an index are those that seal bags.
+    #[error("the label of a link has 1 to 256 bytes")]
+    InvalidLabel,
     /// There is a link with this label, index and address.
     #[error("this host is linked already, with this label and index")]
     AlreadyLinked,

@@ -40,7 +40,9 @@ pub use database::Database;
 pub use ent::{Draft, Ent, Message, Skew};
 pub use error::{Error, Result};
 pub use history::{History, Version};
-pub use link::{Arrivals, Arrived, Fill, Link, LinkId, LinkSettings, RECEIVE_MAX, Received, Trouble};
+pub use link::{
+    Arrivals, Arrived, Fill, LABEL_BYTES_MAX, Link, LinkId, LinkSettings, RECEIVE_MAX, Received, Trouble,
+};
 pub use merge::{Judgement, Outcome};
 pub use query::{
     Descendants, Direction, KindCount, MessageCursor, MessagePage, PAGE_LIMIT_MAX, Page, PageCursor, Query,

@@ -6,7 +6,7 @@ use seabag_protocol::host::bag::BagSeq;
 use seabag_protocol::host::epoch::Cursor;
 use seabag_protocol::host::message::MessageHead;
 
-use crate::storage::Durability;
+use crate::storage::{Durability, LinkRow};
 use crate::{Database, Error, Message, Outcome, Result};
 
 /// Names a link in its database; never given out twice.
@@ -112,6 +112,14 @@ pub struct Received {
     pub missing: Vec<BagSeq>,
 }
 
+/// The most bytes of a label. Nobody agreed to it; it is a word that people choose.
+pub const LABEL_BYTES_MAX: usize = 256;
+
+/// Whether a link may have this label: not the empty one, whose keys would be those that seal bags.
+fn is_label(label: &str) -> bool {
+    (1..=LABEL_BYTES_MAX).contains(&label.len())
+}
+
 impl Database {
     /// The links, oldest first.
     pub fn links(&self) -> Result<Vec<Link>> {
@@ -123,8 +131,21 @@ impl Database {
         self.links()?.into_iter().find(|row| row.id == link).ok_or(Error::UnknownLink(link))
     }
 
-    /// Links a host. It begins with [`Fill::Replay`].
+    /// One link, to sync with: from now on this `Database` writes what its numbers hold only as long as no other
+    /// process [resets](Self::reset) it. After that every such call fails with [`Error::OtherHistory`], and nothing of
+    /// the history before is noted under numbers of the new one, until it is followed again.
+    pub fn follow(&mut self, link: LinkId) -> Result<Link> {
+        let row = self.storage.links()?.into_iter().find(|row| row.link.id == link);
+        let LinkRow { link, history, .. } = row.ok_or(Error::UnknownLink(link))?;
+        self.histories.insert(link.id, history);
+        Ok(link)
+    }
+
+    /// Links a host. It begins with [`Fill::Replay`]. [`Error::InvalidLabel`] for a label that none may have.
     pub fn add_link(&mut self, settings: LinkSettings) -> Result<LinkId> {
+        if !is_label(&settings.label) {
+            return Err(Error::InvalidLabel);
+        }
         self.transact(Durability::Synced, |transaction| {
             if !transaction.links_where(|row| row.link.settings == settings).is_empty() {
                 return Err(Error::AlreadyLinked);
@@ -149,6 +170,7 @@ impl Database {
     /// Sets how far a link has come. [`Fill::Upload`] makes [`fill`](Self::fill) begin anew.
     pub fn set_stage(&mut self, link: LinkId, stage: Fill) -> Result<()> {
         self.transact(Durability::Written, |transaction| {
+            transaction.current(link)?;
             transaction.update_link(link, |row| {
                 row.link.stage = stage;
                 row.filled.clear();

@@ -9,15 +9,15 @@ use seabag_protocol::host::prune::{PrunePair, PruneReason};
 use seabag_protocol::host::record::EpochId;
 
 use crate::database::Transaction;
-use crate::merge::{Source, Standing, check, judge, standing};
-use crate::storage::{BagRow, BagState, Durability, Storage, Which};
+use crate::merge::{Source, Standing, check, is_below, judge, standing};
+use crate::storage::{BagRow, BagState, Durability, Hash, Storage, Which};
 use crate::{Arrivals, Arrived, Database, Fill, Judgement, LinkId, Outcome, Received, Result, Unreadable};
 
 impl Database {
     /// Merges what a link brought, notes which number holds what, and moves the cursor: one transaction.
     pub fn receive(&mut self, link: LinkId, arrivals: Arrivals) -> Result<Received> {
         self.transact(Durability::Written, |transaction| {
-            transaction.link(link)?;
+            transaction.current(link)?;
             let mut received = Received::default();
             for (seq, arrived) in &arrivals.bags {
                 let outcome = transaction.receive(link, *seq, arrived)?;
@@ -39,7 +39,7 @@ impl Database {
     /// something else, a bag that does not open among them, and goes on waiting.
     pub fn pushed(&mut self, link: LinkId, stored: &[(MessageHead, BagSeq)]) -> Result<Vec<bool>> {
         self.transact(Durability::Written, |transaction| {
-            transaction.link(link)?;
+            transaction.current(link)?;
             stored.iter().map(|(head, seq)| transaction.stored(link, head, *seq)).collect()
         })
     }
@@ -74,7 +74,7 @@ impl Database {
     /// These pairs are settled: the host let the bags go, or says that it never will.
     pub fn pruned(&mut self, link: LinkId, bags: &[BagSeq]) -> Result<()> {
         self.transact(Durability::Written, |transaction| {
-            transaction.link(link)?;
+            transaction.current(link)?;
             for seq in bags {
                 let row = transaction.storage.bag(link, *seq)?;
                 if row.is_some_and(|row| !matches!(row.state, BagState::Holds(_))) {
@@ -89,7 +89,7 @@ impl Database {
     /// number holds them.
     pub fn lost(&mut self, link: LinkId, bags: &[BagSeq]) -> Result<()> {
         self.transact(Durability::Written, |transaction| {
-            transaction.link(link)?;
+            transaction.current(link)?;
             for seq in bags {
                 let Some(row) = transaction.storage.bag(link, *seq)? else { continue };
                 transaction.storage.remove_bag(link, *seq)?;
@@ -108,14 +108,20 @@ impl Database {
     /// The host's history is another one: what its numbers held is forgotten, the cursor is before its first
     /// bag, and the link begins with [`Fill::Replay`]. What waits goes on waiting.
     pub fn reset(&mut self, link: LinkId, epoch: EpochId) -> Result<()> {
-        self.transact(Durability::Written, |transaction| {
+        let history = self.transact(Durability::Written, |transaction| {
+            let history = transaction.current(link)?.history.saturating_add(1);
             transaction.update_link(link, |row| {
                 row.link.cursor = Some(Cursor { epoch, seq: BagSeq::ZERO });
                 row.link.stage = Fill::Replay;
                 row.filled.clear();
+                row.history = history;
             })?;
-            transaction.storage.clear_bags(link)
-        })
+            transaction.storage.clear_bags(link)?;
+            Ok(history)
+        })?;
+        // Who did not follow it goes on not doing so.
+        self.histories.entry(link).and_modify(|known| *known = history);
+        Ok(())
     }
 
     /// The bags of a link that could not be opened, `max` at most.
@@ -216,13 +222,20 @@ impl Transaction<'_> {
     fn upload_again(&mut self, link: LinkId, row: &BagRow) -> Result<()> {
         let (Some(eid), BagState::Holds(which)) = (&row.eid, &row.state) else { return Ok(()) };
         if let Which::Logged(hash) = which
-            && self.storage.logged(eid, *hash)?.is_none_or(|row| row.aside.is_none())
+            && self.is_past(eid, *hash)?
         {
             // Of the past, which this device keeps: most likely one that does not let go of it at the host. To
             // upload it again would be to fight over it for ever.
             return Ok(());
         }
         self.queue_unless_held(link, eid, *which).map(|_| ())
+    }
+
+    /// Whether a message of the log is of an entity's past: one that cannot be read may be more than that.
+    fn is_past(&self, eid: &Eid, hash: Hash) -> Result<bool> {
+        let Some(row) = self.storage.logged(eid, hash)? else { return Ok(true) };
+        let winner = self.storage.winner(eid)?;
+        Ok(row.aside.is_none() || winner.map_or(Ok(false), |winner| is_below(&row, &winner))?)
     }
 
     /// Lets a message wait unless a number holds it. Whether it waits.

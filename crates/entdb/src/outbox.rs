@@ -53,7 +53,7 @@ impl Database {
     /// in a later process too, until [`set_stage`](Self::set_stage) makes it begin anew.
     pub fn fill(&mut self, link: LinkId, max: usize) -> Result<bool> {
         self.transact(Durability::Written, |transaction| {
-            let filled = transaction.link(link)?.filled.clone();
+            let filled = transaction.current(link)?.filled.clone();
             let (rows, next) = walk(transaction.storage, &filled, max)?;
             for row in rows {
                 transaction.queue_unless_held(link, row.eid(), row.which())?;

@@ -5,7 +5,10 @@ mod common;
 
 use common::{START_MS, draft, eid, host, update};
 use rusqlite::Connection;
-use seabag_entdb::{Database, Error, Outcome, Query, Selection, Skew};
+use seabag_entdb::{Arrivals, Arrived, Database, Error, Fill, Outcome, Query, Selection, Skew};
+use seabag_protocol::host::bag::BagSeq;
+use seabag_protocol::host::epoch::Cursor;
+use seabag_protocol::host::record::EpochId;
 use serde_json::json;
 
 #[cfg(unix)]
@@ -133,4 +136,41 @@ fn a_call_that_fails_half_way_leaves_nothing_behind() {
     assert_eq!(database.merge(&[other, good, bad]).unwrap(), [Outcome::Applied; 3]);
     assert_eq!(database.get(&eid(1, 5)).unwrap().unwrap().kind, "new type");
     assert_eq!(database.get(&eid(3, 5)).unwrap().unwrap().kind, "another type");
+}
+
+#[test]
+fn a_process_that_missed_a_reset_writes_nothing_of_the_history_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ents.db");
+    let (mut one, mut two) = (Database::open(&path).unwrap(), Database::open(&path).unwrap());
+    let link = one.add_link(host(1)).unwrap();
+    let cursor = |epoch, seq| Some(Cursor { epoch: EpochId([epoch; 16]), seq: BagSeq(seq) });
+    let moved = |cursor| Arrivals { bags: Vec::new(), cursor };
+    two.receive(link, moved(cursor(1, 5))).unwrap();
+    one.follow(link).unwrap();
+    two.follow(link).unwrap();
+    let head = two.put_new([1; 8], START_MS, draft("a", json!(1))).unwrap();
+    two.reset(link, EpochId([2; 16])).unwrap();
+    // What the first one had under way when that happened.
+    let bags = vec![(BagSeq(7), Arrived::Head(head.clone()))];
+    let refused = [
+        one.receive(link, Arrivals { bags, cursor: cursor(1, 9) }).map(drop),
+        one.pushed(link, &[(head.clone(), BagSeq(7))]),
+        one.lost(link, &[BagSeq(7)]),
+        one.pruned(link, &[BagSeq(7)]),
+        one.set_stage(link, Fill::Done),
+        one.fill(link, 9).map(drop),
+        one.reset(link, EpochId([3; 16])),
+    ];
+    for (at, refused) in refused.into_iter().enumerate() {
+        assert!(matches!(refused, Err(Error::OtherHistory(of)) if of == link), "{at}: {refused:?}");
+    }
+    let now = two.link(link).unwrap();
+    assert_eq!((now.cursor, now.stage), (cursor(2, 0), Fill::Replay));
+    assert_eq!((two.waiting(link).unwrap(), two.durable_at(&head.eid).unwrap()[0].stored), (1, None));
+    // It looks again, and goes on with the history that there is.
+    assert_eq!(one.follow(link).unwrap().cursor, cursor(2, 0));
+    one.receive(link, moved(cursor(2, 3))).unwrap();
+    two.receive(link, moved(cursor(2, 4))).unwrap();
+    assert_eq!(one.link(link).unwrap().cursor, cursor(2, 4));
 }

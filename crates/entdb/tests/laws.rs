@@ -59,6 +59,7 @@ laws! {
         what_cannot_be_read_is_set_aside_and_counts,
         a_message_set_aside_never_prunes_a_good_one;
     links:
+        a_label_is_neither_empty_nor_endless,
         links_are_added_once_and_removed_whole,
         trouble_and_stage_are_remembered,
         a_newer_write_takes_the_place_of_the_waiting_one,

@@ -1,7 +1,9 @@
 //! Faults that were found by running worlds, each as the rule that it broke.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
-use seabag_entdb::{Database, Draft, History, Skew};
+use bytes::Bytes;
+use seabag_entdb::{Database, Draft, History, Message, Skew};
+use seabag_protocol::host::message::MessageHead;
 
 const NOW_MS: u64 = 1_767_225_600_000;
 
@@ -21,4 +23,18 @@ fn a_past_that_no_type_keeps_any_more_is_dropped_though_the_entity_changed_its_t
     assert_eq!(database.history(&eid).unwrap().len(), 3, "another type's setting changes nothing");
     database.set_history("log", History::Latest).unwrap();
     assert_eq!(database.history(&eid).unwrap().len(), 1);
+}
+
+#[test]
+fn a_past_that_cannot_be_read_is_dropped_with_the_rest() {
+    let mut database = Database::in_memory();
+    database.set_history("log", History::All).unwrap();
+    let eid = database.put_new(*b"8 random", NOW_MS, draft("log")).unwrap().eid;
+    let body = Bytes::from_static(b"not an envelope");
+    let head = MessageHead::new(eid.clone(), 1, 1, Some(&body));
+    database.merge(&[Message { head, body: Some(body) }]).unwrap();
+    database.put(&eid, NOW_MS + 2, draft("log"), Skew::Force).unwrap();
+    assert_eq!(database.set_aside().unwrap().len(), 1);
+    database.set_history("log", History::Latest).unwrap();
+    assert_eq!(database.set_aside().unwrap().len(), 0);
 }

@@ -137,6 +137,19 @@ async fn a_request_over_its_size_is_413_with_a_head_and_nothing_is_stored() {
 }
 
 #[tokio::test]
+async fn a_push_of_more_bags_than_one_may_have_is_413_and_nothing_is_stored() {
+    let server = Setup::new().flag("host-push-bags-max", 20).start().await;
+    let account = Account::new(1);
+    account.register(&server).await;
+    let mut request = account.request(&[]);
+    account.bags(0..21).iter().for_each(|bag| bag.write(&mut request).unwrap());
+    let answer = post(&server, "/push", request).await;
+    assert_eq!((answer.reply.status, answer.status()), (413, Status::HostError));
+    assert_eq!(account.peek(&server, 0).await.len(), 0);
+    assert_eq!(account.store(&server, &account.bags(0..20)).await.len(), 20);
+}
+
+#[tokio::test]
 async fn an_account_has_so_many_listeners_and_places_are_given_back() {
     let server = Setup::new().flag("account-listeners-max", 3).start().await;
     let account = Account::new(1);

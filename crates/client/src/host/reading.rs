@@ -100,6 +100,12 @@ impl Reading {
         self.pages = 0;
     }
 
+    /// Forgets all numbers: they are of a history that is over.
+    pub(crate) fn forget_history(&mut self) {
+        let audit_wanted = self.audit || self.audit_wanted;
+        *self = Self { audit_wanted, ..Self::default() };
+    }
+
     /// The host holds a message under this number, by its own word.
     pub(crate) fn stored(&mut self, seq: BagSeq) {
         if seq == self.read_to.next() && self.is_between_chunks() {
@@ -499,6 +505,9 @@ impl HostSession {
             // The next list begins at the start, whatever it shows.
             checked: self.epoch == Some(epoch) || self.kind == Kind::Old,
             after_reset: true,
+            // What was asked for is not done by reading from the start: bodies that are here are not fetched.
+            audit: self.reading.audit,
+            audit_wanted: self.reading.audit_wanted,
             want_ms: Some(turn.now_ms),
             ..Reading::default()
         };

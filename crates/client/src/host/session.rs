@@ -111,6 +111,8 @@ pub struct HostSession {
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) settings: SessionSettings,
     running: bool,
+    /// Whether the link was read from the database; again after another process reset it.
+    begun: bool,
     flight: Option<Flight>,
     calls: u64,
     /// The latest time that there was, by a clock that never goes back.
@@ -142,6 +144,7 @@ impl HostSession {
             sealer,
             settings,
             running: false,
+            begun: false,
             flight: None,
             calls: 0,
             latest_ms: 0,
@@ -180,6 +183,11 @@ impl HostSession {
         if outcome.is_ok() {
             outcome = self.work(&mut turn);
         }
+        if let Err(Error::OtherHistory(_)) = &outcome {
+            // Another process was first to notice. What was under way is of no use any more.
+            self.begin_again();
+            outcome = self.work(&mut turn);
+        }
         if let Err(error) = &outcome {
             // Writing the trouble down would most likely fail as well.
             self.fall_back("local", error.to_string(), &mut turn);
@@ -206,7 +214,7 @@ impl HostSession {
 
     fn hear(&mut self, event: Event, turn: &mut Turn<'_>) -> Result<(), Error> {
         match event {
-            Event::Start => return self.start(turn),
+            Event::Start => self.running = true,
             Event::Stop => self.stop(turn),
             _ if !self.running => {}
             Event::Response { call, result } => return self.respond(call, result, turn),
@@ -222,9 +230,9 @@ impl HostSession {
         Ok(())
     }
 
-    fn start(&mut self, turn: &mut Turn<'_>) -> Result<(), Error> {
-        let link = turn.database.with(|database| database.link(self.link))?;
-        self.running = true;
+    fn begin(&mut self, turn: &mut Turn<'_>) -> Result<(), Error> {
+        let link = turn.database.with(|database| database.follow(self.link))?;
+        self.begun = true;
         // A cursor was told by a host that knew the account.
         self.registered = link.cursor.is_some();
         self.recovery.recall(link.trouble.as_ref());
@@ -232,6 +240,13 @@ impl HostSession {
         self.pruning.begin(turn.now_ms);
         self.begin_reading(&link, turn);
         Ok(())
+    }
+
+    /// Forgets what was known of the host's history, and reads the link anew.
+    fn begin_again(&mut self) {
+        self.forget_attempt();
+        self.reading.forget_history();
+        self.begun = false;
     }
 
     fn stop(&mut self, turn: &mut Turn<'_>) {
@@ -244,6 +259,9 @@ impl HostSession {
     /// Does what there is to do, until a call is under way.
     fn work(&mut self, turn: &mut Turn<'_>) -> Result<(), Error> {
         while self.running && self.flight.is_none() && !self.recovery.is_waiting(turn.now_ms) {
+            if !self.begun {
+                self.begin(turn)?;
+            }
             if self.work_once(turn)? == Step::Nothing {
                 return self.rest(turn);
             }

@@ -225,7 +225,7 @@ impl Storage for MemoryStorage {
         self.tables.last_link += 1;
         let id = LinkId(self.tables.last_link);
         let link = Link { id, settings: settings.clone(), stage: Fill::Replay, cursor: None, trouble: None };
-        self.tables.links.insert(id, LinkRow { link, filled: Vec::new() });
+        self.tables.links.insert(id, LinkRow { link, filled: Vec::new(), history: 0 });
         Ok(id)
     }
 

@@ -106,6 +106,8 @@ pub(crate) struct LinkRow {
     pub(crate) link: Link,
     /// A place in the walk through all messages; empty: the start.
     pub(crate) filled: Vec<u8>,
+    /// How often its numbers were forgotten: numbers are of one history only.
+    pub(crate) history: u64,
 }
 
 /// A message that waits.

@@ -176,3 +176,12 @@ pub(crate) fn a_reset_forgets_numbers_and_fills_again(world: &mut World) {
     let heads: Vec<_> = waiting(world, link).into_iter().map(|message| message.head).collect();
     assert_eq!(heads, [mine, theirs.head]);
 }
+
+pub(crate) fn a_label_is_neither_empty_nor_endless(world: &mut World) {
+    for length in [0, 257, 100_000] {
+        let settings = seabag_entdb::LinkSettings { label: "x".repeat(length), ..host(1) };
+        assert!(matches!(world.database.add_link(settings), Err(Error::InvalidLabel)), "{length}");
+    }
+    assert_eq!(world.database.links().unwrap(), []);
+    world.database.add_link(seabag_entdb::LinkSettings { label: "x".repeat(256), ..host(1) }).unwrap();
+}

@@ -11,7 +11,7 @@ use crate::{Error, Fill, Link, LinkId, LinkSettings, Result, Trouble};
 
 pub(super) fn links(storage: &SqliteStorage) -> Result<Vec<LinkRow>> {
     let sql = "SELECT id, label, url, number, stage, epoch, seq, filled,
-                 trouble_code, trouble_text, trouble_since, trouble_retry FROM links ORDER BY id";
+                 trouble_code, trouble_text, trouble_since, trouble_retry, history FROM links ORDER BY id";
     storage.rows(sql, [], read)
 }
 
@@ -27,7 +27,7 @@ pub(super) fn add(storage: &SqliteStorage, settings: &LinkSettings) -> Result<Li
 }
 
 pub(super) fn put(storage: &SqliteStorage, row: &LinkRow) -> Result<()> {
-    let LinkRow { link, filled } = row;
+    let LinkRow { link, filled, history } = row;
     let stage = match link.stage {
         Fill::Replay => 0,
         Fill::Upload => 1,
@@ -36,7 +36,8 @@ pub(super) fn put(storage: &SqliteStorage, row: &LinkRow) -> Result<()> {
     let trouble = link.trouble.as_ref();
     storage.execute(
         "UPDATE links SET stage = ?2, epoch = ?3, seq = ?4, filled = ?5,
-           trouble_code = ?6, trouble_text = ?7, trouble_since = ?8, trouble_retry = ?9 WHERE id = ?1",
+           trouble_code = ?6, trouble_text = ?7, trouble_since = ?8, trouble_retry = ?9, history = ?10
+         WHERE id = ?1",
         params![
             link.id.0,
             stage,
@@ -47,6 +48,7 @@ pub(super) fn put(storage: &SqliteStorage, row: &LinkRow) -> Result<()> {
             trouble.map(|trouble| trouble.text.as_str()),
             trouble.map(|trouble| signed(trouble.since_ms)).transpose()?,
             trouble.and_then(|trouble| trouble.retry_ms).map(signed).transpose()?,
+            signed(*history)?,
         ],
     )
 }
@@ -76,5 +78,5 @@ fn read(row: &Row<'_>) -> Result<LinkRow> {
         }),
     };
     let link = Link { id: LinkId(row.get(0)?), settings, stage, cursor, trouble };
-    Ok(LinkRow { link, filled: row.get(7)? })
+    Ok(LinkRow { link, filled: row.get(7)?, history: unsigned(row.get(12)?)? })
 }

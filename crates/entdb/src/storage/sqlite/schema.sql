@@ -49,7 +49,8 @@ CREATE TABLE log (
 CREATE INDEX log_hash ON log (hash);
 CREATE INDEX log_aside ON log (eid, late, counter, hash, reader) WHERE reason IS NOT NULL;
 
--- Hosts. stage: 0 = replay, 1 = upload, 2 = done. filled: how far the walk through all messages has come.
+-- Hosts. stage: 0 = replay, 1 = upload, 2 = done. filled: how far the walk through all messages has come. history:
+-- how often the numbers were forgotten, so that a process that has not heard of it writes none of the old ones.
 CREATE TABLE links (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   label TEXT NOT NULL,
@@ -59,6 +60,7 @@ CREATE TABLE links (
   epoch BLOB,
   seq INTEGER,
   filled BLOB NOT NULL DEFAULT x'',
+  history INTEGER NOT NULL DEFAULT 0,
   trouble_code TEXT,
   trouble_text TEXT,
   trouble_since INTEGER,
