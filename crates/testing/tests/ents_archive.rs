@@ -31,9 +31,9 @@ fn named(vectors: &Value, group: &str, name: &str) -> Vec<u8> {
 /// The messages of a file, by the library that knows nothing of databases.
 fn read(seed: &str, file: &[u8]) -> Vec<Message> {
     let seed = Arc::new(phrase::parse(seed).unwrap());
-    let mut reader = ArchiveReader::open(std::io::Cursor::new(file), seed, &ArchiveKey::default()).unwrap();
+    let reader = ArchiveReader::open(std::io::Cursor::new(file), seed, &ArchiveKey::default()).unwrap();
     let mut messages = Vec::new();
-    while let Some(item) = reader.next() {
+    for item in reader {
         let (head, body) = item.unwrap();
         messages.push(Message { head, body });
     }
