@@ -4,7 +4,7 @@
 
 mod ents_support;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ents_support::cli_support::wait_until;
 use ents_support::{Device, LABEL, copy_directory};
@@ -41,7 +41,7 @@ impl Fate {
     }
 
     /// Strikes a host that does not run.
-    fn strike(&self, server: &ServerProcess, place: &PathBuf) {
+    fn strike(&self, server: &ServerProcess, place: &Path) {
         std::fs::remove_dir_all(server.data()).unwrap();
         match self {
             Self::Wiped => {}
