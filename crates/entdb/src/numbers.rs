@@ -11,7 +11,9 @@ use seabag_protocol::host::record::EpochId;
 use crate::database::Transaction;
 use crate::merge::{Source, Standing, check, is_below, judge, standing};
 use crate::storage::{BagRow, BagState, Durability, Hash, Storage, Which};
-use crate::{Arrivals, Arrived, Database, Fill, Judgement, LinkId, Outcome, Received, Result, Unreadable};
+use crate::{
+    Arrivals, Arrived, Database, Fill, Judgement, LinkId, Outcome, RECEIVE_MAX, Received, Result, Unreadable,
+};
 
 impl Database {
     /// Merges what a link brought, notes which number holds what, and moves the cursor: one transaction.
@@ -103,6 +105,23 @@ impl Database {
     /// cursor are believed on the word of a push or a notice, which name no epoch: see [`lost`](Self::lost).
     pub fn held_after(&self, link: LinkId, after: BagSeq, max: usize) -> Result<Vec<BagSeq>> {
         self.storage.held(link, after, max)
+    }
+
+    /// Everything behind this number is about to be read again, perhaps at a host that went back to a backup and gave
+    /// these numbers to other bags: what was thought to be superseded, damaged or unreadable there is forgotten, so
+    /// that nothing is pruned on the word of another history. What is left is [`held_after`](Self::held_after).
+    pub fn doubt(&mut self, link: LinkId, after: BagSeq, max: usize) -> Result<Vec<BagSeq>> {
+        self.transact(Durability::Written, |transaction| {
+            let mut doubtful = transaction.storage.unreadable(link, RECEIVE_MAX)?;
+            doubtful.extend(transaction.storage.removable(link, after, RECEIVE_MAX)?);
+            while !doubtful.is_empty() {
+                for (seq, _) in doubtful.into_iter().filter(|(seq, _)| *seq > after) {
+                    transaction.storage.remove_bag(link, seq)?;
+                }
+                doubtful = transaction.storage.removable(link, after, RECEIVE_MAX)?;
+            }
+            transaction.storage.held(link, after, max)
+        })
     }
 
     /// The host's history is another one: what its numbers held is forgotten, the cursor is before its first

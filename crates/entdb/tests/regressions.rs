@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic is how a test fails")]
 
 use bytes::Bytes;
-use seabag_entdb::{Database, Draft, History, Message, Skew};
+use seabag_entdb::{Database, Draft, History, LinkSettings, Message, Skew};
+use seabag_protocol::host::bag::BagSeq;
 use seabag_protocol::host::message::MessageHead;
 
 const NOW_MS: u64 = 1_767_225_600_000;
@@ -37,4 +38,19 @@ fn a_past_that_cannot_be_read_is_dropped_with_the_rest() {
     assert_eq!(database.set_aside().unwrap().len(), 1);
     database.set_history("log", History::Latest).unwrap();
     assert_eq!(database.set_aside().unwrap().len(), 0);
+}
+
+#[test]
+fn nothing_is_pruned_on_the_word_of_a_history_that_is_doubted() {
+    let mut database = Database::in_memory();
+    let settings = LinkSettings { label: "host".into(), url: "http://host.test".into(), index: 0 };
+    let link = database.add_link(settings).unwrap();
+    let first = database.put_new(*b"8 random", NOW_MS, draft("note")).unwrap();
+    database.pushed(link, &[(first.clone(), BagSeq(5))]).unwrap();
+    let second = database.put(&first.eid, NOW_MS + 1, draft("note"), Skew::Force).unwrap();
+    database.pushed(link, &[(second, BagSeq(6))]).unwrap();
+    assert_eq!(database.prunable(link, 10).unwrap().len(), 1);
+    // The host went back to a backup of four bags, and somebody else's new bag has number 5 now.
+    assert_eq!(database.doubt(link, BagSeq(4), 10).unwrap(), [BagSeq(6)]);
+    assert_eq!(database.prunable(link, 10).unwrap(), []);
 }

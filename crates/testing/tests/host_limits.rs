@@ -27,7 +27,7 @@ async fn guarded_registration_asks_for_its_token_and_accounts_that_exist_need_no
         assert_eq!(Answer::read(request.send().await).status(), Status::UserNotRegistered, "{token:?}");
     }
     let request = server.request("POST", "/user").body("application/octet-stream", account.request(&[]));
-    let reply = request.header("authorization", "Bearer sesame-open-please").send().await;
+    let reply = request.header("authorization", "bearer sesame-open-please").send().await;
     assert_eq!(Answer::read(reply).status(), Status::Success);
     account.register(&server).await;
     assert_eq!(account.store(&server, &account.bags(0..1)).await, [1]);

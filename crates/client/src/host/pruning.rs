@@ -19,6 +19,8 @@ const PRUNE_PAIRS_MAX: usize = 1_000;
 const PRUNE_DEBOUNCE_MS: u64 = 2_000;
 /// How long until pairs that a host did not take are offered again, milliseconds.
 const PRUNE_RETRY_MS: u64 = 5 * 60_000;
+/// How often in a row a host may deny all that supersedes what it is offered.
+const DENIALS_MAX: u32 = 3;
 /// How often in a row a host may refuse a whole request before that is a trouble.
 const REFUSALS_MAX: u32 = 1;
 
@@ -29,6 +31,10 @@ pub(crate) struct Pruning {
     /// Whether there may be damaged bags.
     mend: bool,
     refusals: u32,
+    /// How many requests in a row brought nothing but denials: what supersedes is uploaded again each time.
+    denials: u32,
+    /// No superseded bag is offered before this time.
+    paused_to_ms: u64,
 }
 
 impl Pruning {
@@ -63,7 +69,21 @@ impl Pruning {
     /// The host has something new, which may supersede what it had.
     pub(crate) fn after_writing(&mut self, now_ms: u64, settings: &SessionSettings) {
         let wait_ms = if settings.live { PRUNE_DEBOUNCE_MS } else { 0 };
-        self.due_ms.get_or_insert(now_ms.saturating_add(wait_ms));
+        let due_ms = now_ms.saturating_add(wait_ms).max(self.paused_to_ms);
+        if due_ms < u64::MAX {
+            self.due_ms.get_or_insert(due_ms);
+        }
+    }
+
+    /// A request was answered: whether bags were settled, and whether what supersedes them was denied.
+    fn answered(&mut self, settled: bool, denied: bool, now_ms: u64, live: bool) {
+        self.denials = if settled { 0 } else { self.denials + u32::from(denied) };
+        let paused = self.denials >= DENIALS_MAX;
+        self.paused_to_ms = match (paused, live) {
+            (false, _) => 0,
+            (true, true) => now_ms.saturating_add(PRUNE_RETRY_MS),
+            (true, false) => u64::MAX,
+        };
     }
 }
 
@@ -152,6 +172,8 @@ impl HostSession {
             }
             settled.push(pair.bag);
         }
+        let live = self.settings.live;
+        self.pruning.answered(!settled.is_empty(), !lost.is_empty(), turn.now_ms, live);
         self.settle_pairs(&settled, lost, pairs.len(), turn)?;
         if superseded > 0 {
             turn.report(Report::Pruned { bags: superseded });

@@ -33,6 +33,8 @@ const FUTILE_MAX: u32 = 16;
 const AHEAD_MAX: u64 = 256;
 /// The most numbers that are looked up once more.
 const UNCONFIRMED_MAX: usize = 1_000_000;
+/// How often in a row a host may not show anything of what it said it stored, before that is a trouble.
+const LOSSES_MAX: u32 = 4;
 /// The most bags that are remembered for having had no body.
 const MISSING_MAX: usize = 1_000;
 /// Stands before the first bag of a host that knows no epochs: see [`fingerprint`].
@@ -61,6 +63,10 @@ pub(crate) struct Reading {
     missing: BTreeMap<BagSeq, MessageHead>,
     pages: u32,
     futile: u32,
+    /// Whether the list that is being read lacks something that the host said it stored.
+    losing: bool,
+    /// How many lists in a row did, without showing anything of it. To upload it again each time would have no end.
+    losses: u32,
     /// Whether the call for the history is only to store the cursor.
     settling: bool,
     /// The host said that there is no such account.
@@ -201,9 +207,11 @@ impl HostSession {
     /// Numbers behind the cursor that the database has for held will have to be shown.
     fn doubt_numbers(&mut self, turn: &mut Turn<'_>) -> Result<(), Error> {
         let after = self.reading.start_seq();
-        let held = turn.database.with(|database| database.held_after(self.link, after, UNCONFIRMED_MAX))?;
+        let held = turn.database.with(|database| database.doubt(self.link, after, UNCONFIRMED_MAX))?;
         self.reading.unconfirmed = held.into_iter().collect();
         self.reading.fresh.clear();
+        // These are listed again, and may be other bags by now: no reason to call a body withheld.
+        self.reading.missing.split_off(&after.next());
         Ok(())
     }
 
@@ -425,13 +433,16 @@ impl HostSession {
         // What it shows is there, however it was told; no later list has to show it once more.
         for seq in chunk.numbers() {
             self.reading.fresh.remove(&seq);
-            self.reading.unconfirmed.remove(&seq);
+            if self.reading.unconfirmed.remove(&seq) {
+                self.reading.losses = 0;
+            }
         }
         if !chunk.is_list() {
             return Ok(());
         }
         let behind = self.reading.unconfirmed.split_off(&chunk.through.next());
         let due = std::mem::replace(&mut self.reading.unconfirmed, behind);
+        self.reading.losing |= !due.is_empty();
         self.lose(due.into_iter().collect(), turn)
     }
 
@@ -459,11 +470,16 @@ impl HostSession {
         self.reading.want_ms = self.reading.audit_wanted.then_some(turn.now_ms);
         (self.reading.pages, self.reading.futile) = (0, 0);
         let nowhere = std::mem::take(&mut self.reading.unconfirmed);
+        self.reading.losing |= !nowhere.is_empty();
         self.lose(nowhere.into_iter().collect(), turn)?;
         if self.writing.stage == Fill::Replay {
             turn.database.with(|database| database.set_stage(self.link, Fill::Upload))?;
             self.reading.audit = false;
             self.begin_upload(turn);
+        }
+        self.reading.losses += u32::from(std::mem::take(&mut self.reading.losing));
+        if self.reading.losses > LOSSES_MAX {
+            return self.fail("answer", "the host does not show what it said it stored".into(), turn);
         }
         Ok(())
     }
@@ -497,11 +513,12 @@ impl HostSession {
 
     fn go_back(&mut self, epoch: EpochId, turn: &mut Turn<'_>) -> Result<(), Error> {
         turn.database.with(|database| database.reset(self.link, epoch))?;
-        let (last, futile) = (self.reading.last, self.reading.futile);
+        let Reading { last, futile, losses, .. } = self.reading;
         self.reading = Reading {
             cursor: Some(Cursor { epoch, seq: BagSeq::ZERO }),
             last,
             futile,
+            losses,
             // The next list begins at the start, whatever it shows.
             checked: self.epoch == Some(epoch) || self.kind == Kind::Old,
             after_reset: true,

@@ -23,8 +23,6 @@ pub(crate) struct Recovery {
     retry_ms: Option<u64>,
     /// Since when it does not work; kept over restarts in the link's trouble.
     since_ms: Option<u64>,
-    /// What the database says about the link, so that it is written only when it changes.
-    code: Option<String>,
     /// Whether everything was done when last looked.
     resting: bool,
     poll_ms: Option<u64>,
@@ -34,7 +32,6 @@ impl Recovery {
     /// What the database remembers.
     pub(crate) fn recall(&mut self, trouble: Option<&Trouble>) {
         self.since_ms = trouble.map(|trouble| trouble.since_ms);
-        self.code = trouble.map(|trouble| trouble.code.clone());
     }
 
     pub(crate) fn is_waiting(&self, now_ms: u64) -> bool {
@@ -96,7 +93,6 @@ impl HostSession {
     ) -> Result<(), Error> {
         let since_ms = *self.recovery.since_ms.get_or_insert(turn.clock_ms);
         let retry_ms = retry_ms.map(|retry_ms| self.clock_time(retry_ms));
-        self.recovery.code = Some(code.to_owned());
         let trouble = Trouble { code: code.to_owned(), text, since_ms, retry_ms };
         turn.database.with(|database| database.set_trouble(self.link, Some(trouble)))
     }
@@ -114,10 +110,12 @@ impl HostSession {
         });
         // What the host has no room for goes on being said.
         if self.writing.refused_retry_ms().is_none() {
-            if self.recovery.code.is_some() {
+            // Another process that syncs the same file may have written it down.
+            let link = turn.database.with(|database| database.link(self.link))?;
+            if link.trouble.is_some() {
                 turn.database.with(|database| database.set_trouble(self.link, None))?;
             }
-            (self.recovery.since_ms, self.recovery.code) = (None, None);
+            self.recovery.since_ms = None;
         }
         turn.report(Report::InSync);
         Ok(())
