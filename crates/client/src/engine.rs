@@ -232,19 +232,23 @@ impl Shared {
             let _ = command(&running.commands, Event::Stop).await;
             self.activity.links.lock().remove(&id);
         }
-        for link in links {
+        for link in &links {
             if !self.running.lock().contains_key(&link.id) {
-                self.begin(link).await;
+                let shared = links.iter().find(|other| shares_key(other, link)).map(|other| other.id);
+                self.begin(link.clone(), shared).await;
             }
         }
         Ok(())
     }
 
     /// Begins with a link. An address that is none is that link's trouble.
-    async fn begin(&self, link: Link) {
+    async fn begin(&self, link: Link, shared: Option<LinkId>) {
         let seen = *self.activity.writes.borrow();
         self.activity.links.lock().insert(link.id, (LinkActivity::default(), seen));
         let hearer = LinkHearer { link: link.id, activity: Arc::clone(&self.activity) };
+        if let Some(other) = shared {
+            hearer.hear(Report::SharedKey { other });
+        }
         let (id, (commands, receiver)) = (link.id, mpsc::channel(COMMANDS_MAX));
         let task = match self.task(link, receiver, hearer.clone()).await {
             Ok(task) => tokio::spawn(task.run()),
@@ -262,6 +266,10 @@ impl Shared {
         commands: mpsc::Receiver<Event>,
         hearer: LinkHearer,
     ) -> Result<LinkTask<LinkHearer>, ClientError> {
+        if link.settings.label.is_empty() {
+            // Its keys would be those that seal bags. No link is made like this; the file may be of another program.
+            return Err(seabag_entdb::Error::InvalidLabel.into());
+        }
         let address = HostAddress::parse(&link.settings.url)?;
         let origin = address.origin();
         let driver = HostDriver::new(address, self.options.tokens.get(&origin).cloned())?;
@@ -281,6 +289,12 @@ impl Shared {
             hearer,
         })
     }
+}
+
+/// Whether the keys of two links are the same.
+fn shares_key(one: &Link, other: &Link) -> bool {
+    let key = |link: &Link| (link.settings.label.clone(), link.settings.index);
+    one.id != other.id && key(one) == key(other)
 }
 
 impl Activity {

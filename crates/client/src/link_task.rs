@@ -145,7 +145,9 @@ async fn step(
 /// What an operator should see at once is a warning. Reports hold nothing that is secret.
 fn tell(link: LinkId, report: &Report) {
     match report {
-        Report::Exposed | Report::Odd { .. } | Report::Reset(_) => tracing::warn!(%link, ?report),
+        Report::Exposed | Report::SharedKey { .. } | Report::Odd { .. } | Report::Reset(_) => {
+            tracing::warn!(%link, ?report)
+        }
         _ => tracing::debug!(%link, ?report),
     }
 }

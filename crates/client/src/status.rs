@@ -46,6 +46,8 @@ pub struct LinkActivity {
     pub clock_offset_ms: Option<i64>,
     /// The host's bound and its use, bytes, when it had no room.
     pub quota: Option<(u64, u64)>,
+    /// Another link with the same label and index, and so the same key.
+    pub shares_key_with: Option<LinkId>,
     /// What the host did that an honest one does not, and how often.
     pub oddities: BTreeMap<Oddity, u64>,
 }
@@ -75,6 +77,7 @@ impl LinkActivity {
                 let retry_ms = Some(*retry_ms);
                 self.phase = Phase::Stuck { code: (*code).to_owned(), text: text.clone(), retry_ms };
             }
+            Report::SharedKey { other } => self.shares_key_with = Some(*other),
             Report::InSync => self.phase = Phase::InSync,
             Report::AccountDeleted => self.phase = Phase::Ended,
             Report::Registered | Report::Filled { .. } | Report::Exposed => {}

@@ -275,6 +275,9 @@ async fn links_have_labels_and_are_forgotten_by_them() {
     {
         one.run(&["ent", "link", wrong]).bad(2, expected);
     }
+    // The keys of an empty label are those that seal bags.
+    one.run(&["ent", "link", &url(&away), "--label", ""]).bad(2, "1 to 256 bytes");
+    one.run(&["keys", "show", "--label", ""]).bad(2, "not empty");
 }
 
 #[tokio::test]

@@ -167,6 +167,13 @@ async fn links_that_come_and_go_are_followed() {
     until("it is pushed", is_stored).await;
     engine.settled().await;
     assert!(engine.audit(LinkId(77)).await.is_err());
+    let elsewhere = LinkSettings { label: "test".into(), url: "http://127.0.0.1:9".into(), index: 0 };
+    let second = device.database.lock().add_link(elsewhere).unwrap();
+    engine.follow_links().await.unwrap();
+    let activity = engine.status().await.unwrap().activity;
+    assert_eq!(activity[&second].shares_key_with, Some(link), "one key at two hosts is told of");
+    assert_eq!(activity[&link].shares_key_with, None, "it was alone when it began");
+    device.database.lock().remove_link(second).unwrap();
     device.database.lock().remove_link(link).unwrap();
     engine.follow_links().await.unwrap();
     assert!(engine.status().await.unwrap().activity.is_empty());

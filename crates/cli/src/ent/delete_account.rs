@@ -36,7 +36,7 @@ pub(crate) async fn run(command: DeleteAccount, choice: &Choice) -> anyhow::Resu
         let url = &found.settings.url;
         return Err(error.context(format!("the account was not removed from {url}, and the link is kept")));
     }
-    choice.open()?.remove_link(found.id)?;
+    link::forget(&mut choice.open()?, &found)?;
     output::note(&format!(
         "The account is removed from {}, and {} is unlinked. All entities stay here.",
         found.settings.url,

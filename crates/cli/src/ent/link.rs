@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use seabag_client::host::address::HostAddress;
-use seabag_entdb::{Database, Link as Linked, LinkSettings};
+use seabag_entdb::{Database, LABEL_BYTES_MAX, Link as Linked, LinkSettings};
 
 use super::local::Choice;
 use super::table::plain;
@@ -57,15 +57,15 @@ pub(crate) struct Unlink {
 /// Links a host.
 pub(crate) async fn link(command: Link, choice: &Choice) -> anyhow::Result<Exit> {
     let address = HostAddress::parse(&command.url).map_err(|error| usage(error.to_string()))?;
+    if !(1..=LABEL_BYTES_MAX).contains(&command.label.len()) {
+        return Err(usage(format!("a label has 1 to {LABEL_BYTES_MAX} bytes")));
+    }
     let (mut database, _) = choice.open_with_seed()?;
     let origin = address.origin();
     let token = match &command.token_file {
         Some(path) => Some(read_secret(path)?),
         None => std::env::var("SEABAG_REGISTRATION_TOKEN").ok().filter(|token| !token.is_empty()),
     };
-    if let Some(token) = &token {
-        tokens::keep(&origin, token)?;
-    }
     let known = database.links()?.into_iter().find(|link| link.settings.label == command.label);
     match known {
         Some(link) if link.settings.url == origin && link.settings.index == command.index => {
@@ -81,9 +81,14 @@ pub(crate) async fn link(command: Link, choice: &Choice) -> anyhow::Result<Exit>
             )));
         }
         None => {
-            let settings = LinkSettings { label: command.label.clone(), url: origin, index: command.index };
+            let settings =
+                LinkSettings { label: command.label.clone(), url: origin.clone(), index: command.index };
             database.add_link(settings)?;
         }
+    }
+    // Kept for a host that is linked, and for no other.
+    if let Some(token) = &token {
+        tokens::keep(&origin, token)?;
     }
     if address.is_exposed() {
         output::warning(
@@ -100,10 +105,7 @@ pub(crate) fn unlink(command: Unlink, choice: &Choice) -> anyhow::Result<Exit> {
     let mut database = choice.open()?;
     let link = find(&database, &command.label)?;
     let waiting = database.waiting(link.id)?;
-    database.remove_link(link.id)?;
-    if !database.links()?.iter().any(|other| other.settings.url == link.settings.url) {
-        tokens::forget(&link.settings.url)?;
-    }
+    forget(&mut database, &link)?;
     if waiting > 0 {
         output::warning(&format!("{waiting} changes had not reached {}", link.settings.url));
     }
@@ -113,6 +115,15 @@ pub(crate) fn unlink(command: Unlink, choice: &Choice) -> anyhow::Result<Exit> {
         link.settings.url
     ));
     Ok(Exit::Done)
+}
+
+/// Forgets a link, and the token of its host if no other link is with it.
+pub(crate) fn forget(database: &mut Database, link: &Linked) -> anyhow::Result<()> {
+    database.remove_link(link.id)?;
+    if !database.links()?.iter().any(|other| other.settings.url == link.settings.url) {
+        tokens::forget(&link.settings.url)?;
+    }
+    Ok(())
 }
 
 /// The link of this label.

@@ -107,6 +107,10 @@ pub(crate) fn tell(label: &str, report: &Report) {
             0 => format!("{label}: the host has no more room for this account"),
             _ => format!("{label}: the host's {quota} bytes for this account are used up ({usage})"),
         }),
+        Report::SharedKey { .. } => output::note(&format!(
+            "{label}: another link has the same label and index, and so the same key: both hosts can tell that the \
+             accounts are one person's"
+        )),
         Report::Unreadable { seq, status } => {
             output::warning(&format!("{label}: number {} is set aside: {status}", seq.0));
         }
@@ -172,6 +176,7 @@ impl<'a> ReportLine<'a> {
             }
             Report::InSync => plain("in_sync"),
             Report::AccountDeleted => plain("account_deleted"),
+            Report::SharedKey { .. } => plain("shared_key"),
             Report::Exposed => plain("exposed"),
         }
     }

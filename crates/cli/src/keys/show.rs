@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::LABEL_DEFAULT;
 use super::seed_file::{SEED_VARIABLE, SeedChoice, SeedPlace, fingerprint};
-use crate::exit::Exit;
+use crate::exit::{Exit, usage};
 use crate::output::{self, Lines};
 
 /// Show the account and the fingerprint that follow from the seed.
@@ -41,6 +41,9 @@ struct Shown<'a> {
 
 /// Shows it.
 pub(crate) fn run(command: Show, choice: &SeedChoice) -> anyhow::Result<Exit> {
+    if command.label.is_empty() {
+        return Err(usage("a label is not empty: no account has an empty one"));
+    }
     let seed = choice.require()?;
     let mut lines = Lines::stdout();
     if command.secret {

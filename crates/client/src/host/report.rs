@@ -1,5 +1,6 @@
 //! What a session has to tell: for people, logs and tests. Nothing in it is secret.
 
+use seabag_entdb::LinkId;
 use seabag_protocol::host::bag::BagSeq;
 use seabag_protocol::host::status::Status;
 
@@ -108,6 +109,12 @@ pub enum Report {
     InSync,
     /// The account was removed from the host.
     AccountDeleted,
+    /// Another link has the same label and index, and so the same key: whoever sees both hosts sees that the accounts
+    /// are one person's, and what signs in at one is good at the other for a minute.
+    SharedKey {
+        /// The other link.
+        other: LinkId,
+    },
     /// The connection to this host is not encrypted: bags stay sealed, but who reads along can sign in for a minute.
     Exposed,
 }
