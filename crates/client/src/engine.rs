@@ -17,7 +17,7 @@ use crate::host::address::HostAddress;
 use crate::host::driver::{HostDriver, RegistrationToken};
 use crate::host::event::Event;
 use crate::host::report::Report;
-use crate::host::session::{FILL_WAIT_MS_MAX, HostSession, SessionSettings};
+use crate::host::session::{HostSession, SessionSettings};
 use crate::link_task::{Hearer, LinkTask, command};
 use crate::status::{LinkActivity, Phase, SyncStatus};
 
@@ -38,9 +38,9 @@ pub struct EngineOptions {
     /// Bring both sides together once, and then wait for commands and local writes: no notices, no looking again, and
     /// no waiting for other devices that may do the same.
     pub once: bool,
-    /// The longest wait before a host that lost something is filled, milliseconds; `None`: the usual one
-    /// ([`FILL_WAIT_MS_MAX`]).
-    pub fill_wait_ms_max: Option<u64>,
+    /// The longest wait before a host that lost something is filled; `None`: 30 seconds. Each device waits a random
+    /// part of it, so that of many one comes first and the others find little left to do.
+    pub fill_wait_max: Option<Duration>,
 }
 
 /// What became of one link in [`Engine::sync_once`].
@@ -276,11 +276,10 @@ impl Shared {
         let (seed, settings) = (Arc::clone(&self.seed), link.settings);
         let sealer =
             blocking(move || Ok(Arc::new(Sealer::new(seed, &settings.label, settings.index)))).await?;
-        let settings = SessionSettings {
-            origin,
-            live: !self.options.once,
-            fill_wait_ms_max: self.options.fill_wait_ms_max.unwrap_or(FILL_WAIT_MS_MAX),
-        };
+        let mut settings = SessionSettings::new(origin, !self.options.once);
+        if let Some(wait) = self.options.fill_wait_max {
+            settings.fill_wait_ms_max = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        }
         Ok(LinkTask {
             session: HostSession::new(link.id, sealer, settings),
             driver,

@@ -4,7 +4,7 @@ use seabag_protocol::host::eid::Eid;
 use seabag_protocol::host::message::MessageHead;
 
 use crate::database::Transaction;
-use crate::merge::keeps;
+use crate::merge::{is_below, keeps};
 use crate::storage::{Durability, EntRow, LogKey, Winner};
 use crate::{Database, Ent, PAGE_LIMIT_MAX, RECEIVE_MAX, Result};
 
@@ -74,8 +74,10 @@ impl Database {
         self.transact(Durability::Written, |transaction| {
             let rows = transaction.storage.log(after.as_ref(), RECEIVE_MAX)?;
             let last = rows.last().map(|row| row.key.clone());
-            for row in rows.into_iter().filter(|row| row.aside.is_none()) {
-                if !transaction.is_kept(&row.key.eid)? {
+            for row in rows {
+                let winner = transaction.storage.winner(&row.key.eid)?;
+                let below = winner.map_or(Ok(false), |winner| is_below(&row, &winner))?;
+                if below && !transaction.is_kept(&row.key.eid)? {
                     transaction.drop_logged(&row)?;
                 }
             }

@@ -239,13 +239,8 @@ impl Transaction<'_> {
 
     /// What was set aside and is less than a message that can be read is superseded for good.
     fn drop_aside_below(&mut self, winner: &Winner) -> Result<()> {
-        let (offset_ms, counter) = winner.stamp();
         for row in self.storage.aside_of(winner.eid())? {
-            let below = match (row.key.offset_ms, row.key.counter).cmp(&(offset_ms, counter)) {
-                Ordering::Equal => row.key.hash < winner.hash()?,
-                order => order == Ordering::Less,
-            };
-            if below {
+            if is_below(&row, winner)? {
                 self.drop_logged(&row)?;
             }
         }
@@ -310,6 +305,14 @@ impl Transaction<'_> {
         };
         links.into_iter().try_for_each(|link| self.storage.queue(link, &head.eid, which))
     }
+}
+
+/// Whether a message of the log is less than its entity's winner.
+pub(crate) fn is_below(row: &LogRow, winner: &Winner) -> Result<bool> {
+    Ok(match (row.key.offset_ms, row.key.counter).cmp(&winner.stamp()) {
+        Ordering::Equal => row.key.hash < winner.hash()?,
+        order => order == Ordering::Less,
+    })
 }
 
 /// A winner as a row of the log.

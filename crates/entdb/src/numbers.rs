@@ -9,9 +9,11 @@ use seabag_protocol::host::prune::{PrunePair, PruneReason};
 use seabag_protocol::host::record::EpochId;
 
 use crate::database::Transaction;
-use crate::merge::{Source, Standing, check, judge, standing};
-use crate::storage::{BagRow, BagState, Durability, Storage, Which};
-use crate::{Arrivals, Arrived, Database, Fill, Judgement, LinkId, Outcome, Received, Result, Unreadable};
+use crate::merge::{Source, Standing, check, is_below, judge, standing};
+use crate::storage::{BagRow, BagState, Durability, Hash, Storage, Which};
+use crate::{
+    Arrivals, Arrived, Database, Fill, Judgement, LinkId, Outcome, RECEIVE_MAX, Received, Result, Unreadable,
+};
 
 impl Database {
     /// Merges what a link brought, notes which number holds what, and moves the cursor: one transaction.
@@ -34,10 +36,13 @@ impl Database {
     }
 
     /// The host has stored these messages under these numbers. What was written meanwhile goes on waiting.
-    pub fn pushed(&mut self, link: LinkId, stored: &[(MessageHead, BagSeq)]) -> Result<()> {
+    ///
+    /// For each of them, whether it is settled: it waits no more. One that is not has a number that is known for
+    /// something else, a bag that does not open among them, and goes on waiting.
+    pub fn pushed(&mut self, link: LinkId, stored: &[(MessageHead, BagSeq)]) -> Result<Vec<bool>> {
         self.transact(Durability::Written, |transaction| {
             transaction.current(link)?;
-            stored.iter().try_for_each(|(head, seq)| transaction.stored(link, head, *seq))
+            stored.iter().map(|(head, seq)| transaction.stored(link, head, *seq)).collect()
         })
     }
 
@@ -100,6 +105,23 @@ impl Database {
     /// cursor are believed on the word of a push or a notice, which name no epoch: see [`lost`](Self::lost).
     pub fn held_after(&self, link: LinkId, after: BagSeq, max: usize) -> Result<Vec<BagSeq>> {
         self.storage.held(link, after, max)
+    }
+
+    /// Everything behind this number is about to be read again, perhaps at a host that went back to a backup and gave
+    /// these numbers to other bags: what was thought to be superseded, damaged or unreadable there is forgotten, so
+    /// that nothing is pruned on the word of another history. What is left is [`held_after`](Self::held_after).
+    pub fn doubt(&mut self, link: LinkId, after: BagSeq, max: usize) -> Result<Vec<BagSeq>> {
+        self.transact(Durability::Written, |transaction| {
+            let mut doubtful = transaction.storage.unreadable(link, RECEIVE_MAX)?;
+            doubtful.extend(transaction.storage.removable(link, after, RECEIVE_MAX)?);
+            while !doubtful.is_empty() {
+                for (seq, _) in doubtful.into_iter().filter(|(seq, _)| *seq > after) {
+                    transaction.storage.remove_bag(link, seq)?;
+                }
+                doubtful = transaction.storage.removable(link, after, RECEIVE_MAX)?;
+            }
+            transaction.storage.held(link, after, max)
+        })
     }
 
     /// The host's history is another one: what its numbers held is forgotten, the cursor is before its first
@@ -219,13 +241,20 @@ impl Transaction<'_> {
     fn upload_again(&mut self, link: LinkId, row: &BagRow) -> Result<()> {
         let (Some(eid), BagState::Holds(which)) = (&row.eid, &row.state) else { return Ok(()) };
         if let Which::Logged(hash) = which
-            && self.storage.logged(eid, *hash)?.is_none_or(|row| row.aside.is_none())
+            && self.is_past(eid, *hash)?
         {
             // Of the past, which this device keeps: most likely one that does not let go of it at the host. To
             // upload it again would be to fight over it for ever.
             return Ok(());
         }
         self.queue_unless_held(link, eid, *which).map(|_| ())
+    }
+
+    /// Whether a message of the log is of an entity's past: one that cannot be read may be more than that.
+    fn is_past(&self, eid: &Eid, hash: Hash) -> Result<bool> {
+        let Some(row) = self.storage.logged(eid, hash)? else { return Ok(true) };
+        let winner = self.storage.winner(eid)?;
+        Ok(row.aside.is_none() || winner.map_or(Ok(false), |winner| is_below(&row, &winner))?)
     }
 
     /// Lets a message wait unless a number holds it. Whether it waits.
@@ -257,27 +286,31 @@ impl Transaction<'_> {
         }
     }
 
-    /// A message was stored under a number, the host says.
-    fn stored(&mut self, link: LinkId, head: &MessageHead, seq: BagSeq) -> Result<()> {
+    /// A message was stored under a number, the host says. Whether it waits no more.
+    fn stored(&mut self, link: LinkId, head: &MessageHead, seq: BagSeq) -> Result<bool> {
         if !matches!(judge(self.storage, head)?, Judgement::Known | Judgement::Superseded) {
-            return Ok(());
+            return Ok(true);
         }
         let which = self.locate(head)?;
-        let Some(before) = self.storage.bag(link, seq)? else { return self.number(link, seq, head, which) };
+        let Some(before) = self.storage.bag(link, seq)? else {
+            return self.number(link, seq, head, which).map(|()| true);
+        };
         let same = before.eid.as_ref() == Some(&head.eid);
         match (before.state, which) {
             // The host took the message for one that it has, which nobody can open: that one has to go first.
             (BagState::Unreadable(_) | BagState::Damaged, Some(_)) => {
                 let row = BagRow { eid: Some(head.eid.clone()), state: BagState::Damaged };
-                self.storage.put_bag(link, seq, &row)
+                self.storage.put_bag(link, seq, &row).map(|()| false)
             }
             (BagState::Holds(held), Some(which)) if same && held == which => {
-                self.number(link, seq, head, Some(which))
+                self.number(link, seq, head, Some(which)).map(|()| true)
             }
             // It was taken for one bag too many, and the other one has been lost since.
-            (BagState::Superseded, Some(_)) if same => self.number(link, seq, head, which),
+            (BagState::Superseded, Some(_)) if same => self.number(link, seq, head, which).map(|()| true),
+            // It was superseded while it was on its way: what waits now is what superseded it.
+            (_, None) => Ok(true),
             // What is known of that number says otherwise: a host that errs or lies. The message goes on waiting.
-            _ => Ok(()),
+            (_, Some(_)) => Ok(false),
         }
     }
 

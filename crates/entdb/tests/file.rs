@@ -155,7 +155,7 @@ fn a_process_that_missed_a_reset_writes_nothing_of_the_history_before() {
     let bags = vec![(BagSeq(7), Arrived::Head(head.clone()))];
     let refused = [
         one.receive(link, Arrivals { bags, cursor: cursor(1, 9) }).map(drop),
-        one.pushed(link, &[(head.clone(), BagSeq(7))]),
+        one.pushed(link, &[(head.clone(), BagSeq(7))]).map(drop),
         one.lost(link, &[BagSeq(7)]),
         one.pruned(link, &[BagSeq(7)]),
         one.set_stage(link, Fill::Done),

@@ -145,6 +145,8 @@ limits! {
     notice_queue_max = 1_024;
     /// Most bytes of one push to the host: as many as the reference host's platform takes.
     host_request_bytes_max = 128 * 1024 * 1024;
+    /// Most bags of one push to the host: until it is stored each takes some two KiB of memory beside its bytes.
+    host_push_bags_max = 500_000;
     /// Most bytes of a request to the host that brings no bags: numbers need more memory than they have bytes.
     host_list_bytes_max = 8 * 1024 * 1024;
     /// Most bytes of all requests to the host that are being read or wait for the disk. Then no more are read.

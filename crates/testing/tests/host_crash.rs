@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use seabag_protocol::host::bag::SealedHead;
+use seabag_protocol::host::bytes::Reader;
+use seabag_protocol::host::push::PushItem;
+use seabag_protocol::host::status::Status;
 use seabag_testing::chance::Chance;
-use seabag_testing::host_client::{Account, Heard};
+use seabag_testing::host_client::{Account, Answer, Heard};
 use seabag_testing::process::{ServerProcess, Setup};
 use tokio::time::sleep;
 
@@ -103,4 +106,68 @@ async fn what_was_acknowledged_or_heard_survives_kill_9_under_its_number() {
         heads.iter().for_each(|item| told.note(item.seq.0, item.sealed.derivation));
     }
     assert!(!told.0.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_while_the_server_was_told_to_stop_is_there_under_its_number() {
+    let mut server = ServerProcess::start().await;
+    let account = Account::new(4);
+    account.register(&server).await;
+    let told = Told::default();
+    for round in 0..4 {
+        let writers = (0..12).map(|writer| {
+            let (server, account, told) = (&server, &account, &told);
+            async move {
+                for number in 0.. {
+                    let bag = account.bag(round << 40 | writer << 32 | number, Some(b"worth keeping"), 0);
+                    let mut request = account.request(&[]);
+                    bag.write(&mut request).unwrap();
+                    let request = server.request("POST", "/push").body("application/octet-stream", request);
+                    // None, or that the store has stopped: then nothing was promised.
+                    let Ok(reply) = request.try_send().await else { return };
+                    let answer = Answer::read(reply);
+                    if answer.status() != Status::Success {
+                        assert_eq!(answer.status(), Status::StorageError);
+                        return;
+                    }
+                    let items = PushItem::read_all(&mut Reader::new(answer.rest)).unwrap();
+                    told.note(items[0].result.unwrap().0, bag.sealed.derivation);
+                }
+            }
+        });
+        let stop = async {
+            sleep(Duration::from_millis(150)).await;
+            server.terminate();
+        };
+        tokio::join!(stop, join_all(writers));
+        assert!(server.wait().await.success());
+        server.restart().await;
+        let heads = account.peek(&server, 0).await;
+        assert!(
+            heads.iter().map(|item| item.seq.0).eq(1..=heads.len() as u64),
+            "round {round}: gaps or repeats"
+        );
+        for (seq, derivation) in told.0.lock().unwrap().iter() {
+            let found = heads.iter().find(|item| item.seq.0 == *seq).map(|item| item.sealed.derivation);
+            assert_eq!(found, Some(*derivation), "round {round}: number {seq} was told of");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_push_as_large_as_one_may_be_survives_kill_9() {
+    let mut server = ServerProcess::start().await;
+    let account = Account::new(5);
+    account.register(&server).await;
+    let mut bag = account.bag(1, Some(b"replaced"), 0);
+    // The signature covers the head alone, and the host looks no further.
+    bag.body = vec![7; 127 << 20].into();
+    let small = account.bags(2..3);
+    assert_eq!(account.store(&server, std::slice::from_ref(&bag)).await, [1]);
+    assert_eq!(account.store(&server, &small).await, [2]);
+    server.kill();
+    server.restart().await;
+    let pulled = account.pull(&server, &[2, 1]).await;
+    assert!(pulled[0].body == small[0].body && pulled[1].body == bag.body && pulled.len() == 2);
+    assert_eq!(account.store(&server, &[bag]).await, [1], "it is a duplicate");
 }

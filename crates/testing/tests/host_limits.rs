@@ -27,7 +27,7 @@ async fn guarded_registration_asks_for_its_token_and_accounts_that_exist_need_no
         assert_eq!(Answer::read(request.send().await).status(), Status::UserNotRegistered, "{token:?}");
     }
     let request = server.request("POST", "/user").body("application/octet-stream", account.request(&[]));
-    let reply = request.header("authorization", "Bearer sesame-open-please").send().await;
+    let reply = request.header("authorization", "bearer sesame-open-please").send().await;
     assert_eq!(Answer::read(reply).status(), Status::Success);
     account.register(&server).await;
     assert_eq!(account.store(&server, &account.bags(0..1)).await, [1]);
@@ -134,6 +134,19 @@ async fn a_request_over_its_size_is_413_with_a_head_and_nothing_is_stored() {
     }
     assert_eq!(account.store(&server, &account.bags(0..50)).await.len(), 50, "up to the limit all is well");
     assert_eq!(post(&server, "/peek", account.request(&[0])).await.status(), Status::Success);
+}
+
+#[tokio::test]
+async fn a_push_of_more_bags_than_one_may_have_is_413_and_nothing_is_stored() {
+    let server = Setup::new().flag("host-push-bags-max", 20).start().await;
+    let account = Account::new(1);
+    account.register(&server).await;
+    let mut request = account.request(&[]);
+    account.bags(0..21).iter().for_each(|bag| bag.write(&mut request).unwrap());
+    let answer = post(&server, "/push", request).await;
+    assert_eq!((answer.reply.status, answer.status()), (413, Status::HostError));
+    assert_eq!(account.peek(&server, 0).await.len(), 0);
+    assert_eq!(account.store(&server, &account.bags(0..20)).await.len(), 20);
 }
 
 #[tokio::test]

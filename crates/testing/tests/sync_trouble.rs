@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use seabag_client::host::event::{Event, Failure};
 use seabag_client::host::report::Report;
+use seabag_protocol::host::bag::BagSeq;
 use seabag_protocol::host::path;
 use seabag_testing::blind_host::HostSettings;
 use sync_support::{Fault, World, account, draft};
@@ -252,4 +253,40 @@ fn a_listener_that_is_cut_off_again_and_again_comes_back_ever_later() {
         gaps.push(world.now_ms - cut_ms);
     }
     assert!(gaps[0] <= 2_000 && gaps[11] > 60_000, "{gaps:?}");
+}
+
+#[test]
+fn a_write_while_the_version_before_it_is_on_the_way_is_no_refusal() {
+    let mut world = World::simple(1);
+    world.pass(MINUTE_MS);
+    let eid = world.put(0, "on the way");
+    world.edit(0, &eid, "written meanwhile");
+    world.pass(MINUTE_MS);
+    assert!(retries(&world).is_empty(), "nothing was in the way");
+    assert_eq!(world.devices[0].waiting(), 0);
+    world.assert_converged();
+}
+
+#[test]
+fn trouble_over_a_refused_message_ends_when_another_process_brought_it_to_the_host() {
+    let mut world = World::simple(1);
+    world.pass(MINUTE_MS);
+    world.devices[0].lines[0].listening = false;
+    world.devices[0].lines[0].fault = Some(Box::new(|at, mut answer| {
+        if at == path::PUSH {
+            // The only item: place 0, and a status in place of success and a number.
+            let head = answer.len() - 3;
+            answer = [&answer[..head], &[0, 24][..]].concat().into();
+        }
+        Ok(answer)
+    }));
+    let trouble = |world: &World| world.devices[0].database.link(world.devices[0].link()).unwrap().trouble;
+    world.put(0, "refused");
+    world.settle();
+    assert_eq!(trouble(&world).map(|it| it.code), Some("refused".to_owned()));
+    let (link, page) = (world.devices[0].link(), world.devices[0].database.messages(None, 1).unwrap());
+    let stored = [(page.messages[0].head.clone(), BagSeq(1))];
+    assert_eq!(world.devices[0].database.pushed(link, &stored).unwrap(), [true]);
+    world.pass(MINUTE_MS);
+    assert_eq!(trouble(&world), None);
 }

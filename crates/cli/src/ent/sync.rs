@@ -59,7 +59,7 @@ pub(crate) struct Sync {
 
 /// Syncs.
 pub(crate) async fn run(command: Sync, choice: &Choice) -> anyhow::Result<Exit> {
-    let syncing = Syncing::start(choice, !command.follow, Some(command.fill_wait)).await?;
+    let syncing = Syncing::start(choice, command.pace()).await?;
     if command.audit {
         for link in syncing.labels.keys() {
             syncing.engine.audit(*link).await?;
@@ -77,14 +77,14 @@ pub(crate) async fn run(command: Sync, choice: &Choice) -> anyhow::Result<Exit> 
 
 /// Syncs once, and tells what came of it.
 pub(crate) async fn once(choice: &Choice) -> anyhow::Result<Exit> {
-    let syncing = Syncing::start(choice, true, None).await?;
+    let syncing = Syncing::start(choice, Pace::Once).await?;
     syncing.settle().await;
     syncing.tell(choice.json).await
 }
 
 /// Removes the account of a link from its host.
 pub(crate) async fn delete_account(choice: &Choice, link: LinkId) -> anyhow::Result<()> {
-    let syncing = Syncing::start(choice, true, None).await?;
+    let syncing = Syncing::start(choice, Pace::Once).await?;
     let mut reports = syncing.engine.reports();
     syncing.engine.delete_account(link).await?;
     let answer = async {
@@ -100,6 +100,27 @@ pub(crate) async fn delete_account(choice: &Choice, link: LinkId) -> anyhow::Res
     timeout(DELETE_MAX, answer).await.unwrap_or_else(|_| Err(anyhow!("the host does not answer")))
 }
 
+/// How long a sync goes on.
+#[derive(Clone, Copy)]
+enum Pace {
+    /// Until both sides were brought together once.
+    Once,
+    /// Until it is stopped.
+    Live {
+        /// See [`EngineOptions::fill_wait_max`].
+        fill_wait_max: Option<Duration>,
+    },
+}
+
+impl Sync {
+    fn pace(&self) -> Pace {
+        match self.follow {
+            true => Pace::Live { fill_wait_max: Some(Duration::from_millis(self.fill_wait)) },
+            false => Pace::Once,
+        }
+    }
+}
+
 /// A sync that runs.
 struct Syncing {
     engine: Engine,
@@ -109,7 +130,7 @@ struct Syncing {
 
 impl Syncing {
     /// Starts. An error when no host is linked.
-    async fn start(choice: &Choice, once: bool, fill_wait_ms_max: Option<u64>) -> anyhow::Result<Self> {
+    async fn start(choice: &Choice, pace: Pace) -> anyhow::Result<Self> {
         let (database, seed) = choice.open_with_seed()?;
         let links = database.links()?;
         if links.is_empty() {
@@ -118,7 +139,10 @@ impl Syncing {
         let labels = links.into_iter().map(|link| (link.id, link.settings.label)).collect();
         let token = |(origin, token): (String, String)| (origin, RegistrationToken::new(token));
         let tokens = tokens::all()?.into_iter().map(token).collect();
-        let options = EngineOptions { tokens, once, fill_wait_ms_max };
+        let options = match pace {
+            Pace::Once => EngineOptions { tokens, once: true, fill_wait_max: None },
+            Pace::Live { fill_wait_max } => EngineOptions { tokens, once: false, fill_wait_max },
+        };
         let engine = Engine::start(Arc::new(Mutex::new(database)), Arc::new(seed), options).await?;
         // A person or a service manager started it: there is no reason to wait for the time of the next try.
         engine.online().await;
@@ -241,7 +265,7 @@ impl After {
 }
 
 async fn try_sync(choice: &Choice) -> anyhow::Result<()> {
-    let syncing = Syncing::start(choice, true, None).await?;
+    let syncing = Syncing::start(choice, Pace::Once).await?;
     // Whoever is not in sync by then goes on with the next sync.
     let _ = timeout(AFTER_WRITE_MAX, syncing.settle()).await;
     for tally in syncing.tallies().await?.iter().filter(|tally| !tally.is_good()) {
@@ -261,7 +285,7 @@ impl Background {
         if choice.open()?.links()?.is_empty() {
             return Ok(None);
         }
-        let syncing = Syncing::start(choice, false, None).await?;
+        let syncing = Syncing::start(choice, Pace::Live { fill_wait_max: None }).await?;
         let task = tokio::spawn(async move {
             let mut reports = syncing.engine.reports();
             while let Some((link, report)) = next(&mut reports).await {

@@ -207,9 +207,11 @@ impl HostSession {
     /// Numbers behind the cursor that the database has for held will have to be shown.
     fn doubt_numbers(&mut self, turn: &mut Turn<'_>) -> Result<(), Error> {
         let after = self.reading.start_seq();
-        let held = turn.database.with(|database| database.held_after(self.link, after, UNCONFIRMED_MAX))?;
+        let held = turn.database.with(|database| database.doubt(self.link, after, UNCONFIRMED_MAX))?;
         self.reading.unconfirmed = held.into_iter().collect();
         self.reading.fresh.clear();
+        // These are listed again, and may be other bags by now: no reason to call a body withheld.
+        self.reading.missing.split_off(&after.next());
         Ok(())
     }
 
@@ -520,6 +522,9 @@ impl HostSession {
             // The next list begins at the start, whatever it shows.
             checked: self.epoch == Some(epoch) || self.kind == Kind::Old,
             after_reset: true,
+            // What was asked for is not done by reading from the start: bodies that are here are not fetched.
+            audit: self.reading.audit,
+            audit_wanted: self.reading.audit_wanted,
             want_ms: Some(turn.now_ms),
             ..Reading::default()
         };

@@ -124,11 +124,14 @@ impl Writing {
         }
     }
 
-    fn try_refused(&mut self, now_ms: u64) {
+    /// Whether it is time to try again what was refused.
+    fn try_refused(&mut self, now_ms: u64) -> bool {
         if self.refused_retry_ms.take_if(|retry_ms| *retry_ms <= now_ms).is_some() {
             self.refused.clear();
             self.dirty = true;
+            return true;
         }
+        false
     }
 
     /// What goes into the next push, of what waits.
@@ -141,7 +144,7 @@ impl Writing {
 impl HostSession {
     /// Pushes a batch of what waits.
     pub(crate) fn push(&mut self, turn: &mut Turn<'_>) -> Result<Step, Error> {
-        self.writing.try_refused(turn.now_ms);
+        let again = self.writing.try_refused(turn.now_ms);
         let full = self.writing.refused.len() >= REFUSED_MAX;
         if !self.writing.dirty || turn.now_ms < self.writing.due_ms || full || self.pruning.holds_pushes() {
             self.writing.dirty &= !full;
@@ -168,6 +171,10 @@ impl HostSession {
         self.refuse(broken, turn)?;
         if heads.is_empty() {
             self.writing.dirty = tried;
+            if again && !tried {
+                // What was refused is gone by now: that trouble is over, without anything being pushed.
+                self.recovery.stir();
+            }
             return Ok(if tried { Step::Something } else { Step::Nothing });
         }
         self.writing.pushed_ms = Some(turn.now_ms);
@@ -247,17 +254,14 @@ impl HostSession {
         if stored.is_empty() {
             return Ok(());
         }
-        let (before, after) = turn.database.with(|database| {
-            let before = database.waiting(self.link)?;
-            database.pushed(self.link, &stored)?;
-            Ok::<_, Error>((before, database.waiting(self.link)?))
-        })?;
+        // Not told by how many wait before and after it: other processes write meanwhile.
+        let settled = turn.database.with(|database| database.pushed(self.link, &stored))?;
         let count = stored.len() as u64;
-        if before.saturating_sub(after) < count {
+        if settled.contains(&false) {
             // A number that is known for something else: a damaged bag that the host took for a repeat, or a lie.
             self.pruning.suspect(turn.now_ms);
         }
-        if after >= before {
+        if !settled.contains(&true) {
             let heads = stored.into_iter().map(|(head, _)| (head, Status::HashMismatch)).collect();
             return self.refuse(heads, turn);
         }

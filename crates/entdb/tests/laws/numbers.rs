@@ -65,7 +65,9 @@ pub(crate) fn a_push_of_what_was_superseded_leaves_the_newer_waiting(world: &mut
     let link = linked(world);
     let old = world.database.put_new([1; 8], START_MS, draft("t", json!(1))).unwrap();
     let new = world.database.put(&old.eid, START_MS, draft("t", json!(2)), Skew::Force).unwrap();
-    world.database.pushed(link, &[(old, BagSeq(1))]).unwrap();
+    let old = [(old, BagSeq(1))];
+    assert_eq!(world.database.pushed(link, &old).unwrap(), [true], "that one waits no more");
+    assert_eq!(world.database.pushed(link, &old).unwrap(), [true], "nor does it when it is said again");
     assert_eq!(world.database.waiting(link).unwrap(), 1);
     assert_eq!(world.database.prunable(link, 9).unwrap(), []);
     world.database.pushed(link, &[(new, BagSeq(2))]).unwrap();

@@ -113,7 +113,7 @@ async fn judge(
     let auth = SignedTimestamp::read(&mut reader)?;
     if call == Call::Push
         && incoming.is_whole()
-        && let Some(bags) = push::read_few(&reader)
+        && let Some(bags) = push::read_few(&reader, host.limits().host_push_bags_max)
     {
         return push::few(host, auth, bags, reader.rest().len()).await;
     }

@@ -4,26 +4,26 @@ use seabag_protocol::host::auth::{PublicKey, SignedTimestamp};
 use seabag_protocol::host::bag::Bag;
 use seabag_protocol::host::bytes::Reader;
 use seabag_protocol::host::machine::CheckedBag;
-use seabag_protocol::host::push::read_bags;
 use seabag_protocol::host::response::Subscription;
 use seabag_protocol::host::status::Status;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Host;
 use super::account_task::Mail;
-use super::answer::{Failed, Reply};
+use super::answer::{Failed, Reply, Why};
 use super::call::Rest;
 use super::verify::TURN_BAGS;
 use crate::clock::now_ms;
 
 /// What a bag takes in memory beside its bytes until it is stored.
-const BAG_BYTES: usize = 1_024;
+const BAG_BYTES: usize = 2_048;
 
 /// The bags of a small push, from what follows its signed time. `None` if they are many, or cannot be read: then
 /// something else may have to be said first.
-pub(crate) fn read_few(reader: &Reader) -> Option<Vec<Bag>> {
+pub(crate) fn read_few(reader: &Reader, bags_max: u64) -> Option<Vec<Bag>> {
     let (mut reader, mut bags) = (reader.clone(), Vec::new());
-    while bags.len() < TURN_BAGS {
+    let most = usize::try_from(bags_max).unwrap_or(usize::MAX).min(TURN_BAGS);
+    while bags.len() < most {
         bags.push(Bag::read(&mut reader).ok()?);
         if reader.is_empty() {
             return Some(bags);
@@ -56,12 +56,23 @@ pub(crate) async fn many(
 ) -> Result<Reply, Failed> {
     let Rest { bytes, held } = rest;
     let length = bytes.len();
-    let bags = read_bags(&mut Reader::new(bytes))?;
+    let bags = read_many(&mut Reader::new(bytes), host.limits().host_push_bags_max)?;
     if bags.is_empty() {
         return Ok(Reply::of(subscription, Vec::new()));
     }
     let bags = host.verifier.check_bags(key, bags).await?;
     Ok(store(host, &key, bags, length, held).await?)
+}
+
+fn read_many(reader: &mut Reader, most: u64) -> Result<Vec<Bag>, Failed> {
+    let mut bags = Vec::new();
+    while !reader.is_empty() {
+        if bags.len() as u64 >= most {
+            return Err(Failed::by_frame(Why::TooLarge));
+        }
+        bags.push(Bag::read(reader)?);
+    }
+    Ok(bags)
 }
 
 async fn store(
@@ -96,10 +107,11 @@ mod tests {
         for (count, few) in [(0, false), (1, true), (TURN_BAGS, true), (TURN_BAGS + 1, false)] {
             let mut bytes = Vec::new();
             (0..count).for_each(|_| bag.write(&mut bytes).unwrap());
-            let read = read_few(&Reader::new(bytes.clone()));
+            let read = read_few(&Reader::new(bytes.clone()), 500);
             assert_eq!(read.map(|bags| bags.len()), few.then_some(count));
+            assert!(read_few(&Reader::new(bytes.clone()), count.saturating_sub(1) as u64).is_none());
             bytes.push(0);
-            assert!(read_few(&Reader::new(bytes)).is_none());
+            assert!(read_few(&Reader::new(bytes), 500).is_none());
         }
     }
 }

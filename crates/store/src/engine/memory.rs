@@ -72,7 +72,8 @@ impl Engine for MemoryEngine {
         for (keyspace, key, value) in batch.into_rows() {
             let Some(map) = maps.0.get_mut(usize::from(keyspace.id().saturating_sub(1))) else { continue };
             match value {
-                Some(value) => map.insert(key.into(), value),
+                // A small value may be part of a large request, which would stay with it.
+                Some(value) => map.insert(key.into(), Bytes::copy_from_slice(&value)),
                 None => map.remove(key.as_slice()),
             };
         }
