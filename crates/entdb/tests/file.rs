@@ -174,3 +174,20 @@ fn a_process_that_missed_a_reset_writes_nothing_of_the_history_before() {
     two.receive(link, moved(cursor(2, 4))).unwrap();
     assert_eq!(one.link(link).unwrap().cursor, cursor(2, 4));
 }
+
+#[test]
+fn many_processes_may_make_the_file_at_the_same_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    for round in 0..20 {
+        let path = folder.path().join(format!("ents{round}.db"));
+        let begin = std::sync::Barrier::new(6);
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| {
+                    begin.wait();
+                    Database::open(&path).unwrap();
+                });
+            }
+        });
+    }
+}

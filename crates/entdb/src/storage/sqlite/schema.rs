@@ -21,6 +21,9 @@ const UPGRADES: [&str; 1] = [include_str!("schema.sql")];
 /// How long a call waits for another process' transaction.
 const BUSY_MAX: Duration = Duration::from_secs(10);
 
+/// How often something is tried for which SQLite does not wait by itself.
+const BUSY_TRIES: u32 = 500;
+
 /// Kibibytes of pages that a connection keeps in memory.
 const CACHE_KIB: i64 = 32 * 1024;
 
@@ -33,13 +36,31 @@ pub(super) fn open(path: &Path) -> Result<Connection> {
     let mut connection = Connection::open_with_flags(&path, flags)?;
     connection.busy_timeout(BUSY_MAX)?;
     // Before anything is written: a file of someone else's stays as it is.
-    check(&connection)?;
-    connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
+    check_at_once(&connection)?;
+    write_ahead(&connection)?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(128);
     upgrade(&mut connection)?;
     Ok(connection)
+}
+
+/// Turns the write-ahead log on. When two processes do that to a new file at the same moment, SQLite tells one of them
+/// at once that the file is locked, however long it would wait for anything else.
+fn write_ahead(connection: &Connection) -> Result<()> {
+    let mut tries = 0;
+    loop {
+        match connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())) {
+            Err(error) if tries < BUSY_TRIES && is_busy(&error) => tries += 1,
+            turned => return Ok(turned?),
+        }
+        #[allow(clippy::disallowed_methods, reason = "SQLite itself waits like this, but not here")]
+        std::thread::sleep(BUSY_MAX / BUSY_TRIES);
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
 }
 
 /// SQLite gives its journals the mode of the file itself.
@@ -53,6 +74,11 @@ fn create_private(path: &Path) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The file's version as of one moment: another process may be making its tables.
+fn check_at_once(connection: &Connection) -> Result<usize> {
+    check(&*connection.unchecked_transaction()?)
 }
 
 /// The file's version: 0 for an empty one.
@@ -77,7 +103,7 @@ fn check(connection: &Connection) -> Result<usize> {
 
 /// Brings the file to this version. Two processes may try at once: the second finds it done.
 fn upgrade(connection: &mut Connection) -> Result<()> {
-    if check(connection)? == UPGRADES.len() {
+    if check_at_once(connection)? == UPGRADES.len() {
         return Ok(());
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
