@@ -15,6 +15,9 @@ use crate::{
     Arrivals, Arrived, Database, Fill, Judgement, LinkId, Outcome, RECEIVE_MAX, Received, Result, Unreadable,
 };
 
+/// Most unreadable bags of a link that are noted.
+const UNREADABLE_MAX: u64 = 1_000;
+
 impl Database {
     /// Merges what a link brought, notes which number holds what, and moves the cursor: one transaction.
     pub fn receive(&mut self, link: LinkId, arrivals: Arrivals) -> Result<Received> {
@@ -274,16 +277,25 @@ impl Transaction<'_> {
         head: Option<&MessageHead>,
         reason: &str,
     ) -> Result<()> {
-        let unreadable = BagState::Unreadable(reason.to_owned());
-        let Some(head) = head else { return self.set_bag(link, seq, None, Some(unreadable)) };
+        let Some(head) = head else { return self.note_unreadable(link, seq, None, reason) };
         if let Some(which) = self.locate(head)? {
             self.set_bag(link, seq, Some(&head.eid), Some(BagState::Damaged))?;
             return self.queue_unless_held(link, &head.eid, which).map(|_| ());
         }
         match judge(self.storage, head)? {
             Judgement::Superseded => self.number(link, seq, head, None),
-            _ => self.set_bag(link, seq, Some(&head.eid), Some(unreadable)),
+            _ => self.note_unreadable(link, seq, Some(&head.eid), reason),
         }
+    }
+
+    /// Notes a bag that nobody here can use, for the user to see. A host may make up any number of them, so that only
+    /// the first are noted.
+    fn note_unreadable(&mut self, link: LinkId, seq: BagSeq, eid: Option<&Eid>, reason: &str) -> Result<()> {
+        let known = self.storage.bag(link, seq)?.is_some();
+        if !known && self.storage.unreadable_count(link)? >= UNREADABLE_MAX {
+            return Ok(());
+        }
+        self.set_bag(link, seq, eid, Some(BagState::Unreadable(reason.to_owned())))
     }
 
     /// A message was stored under a number, the host says. Whether it waits no more.

@@ -29,7 +29,7 @@ pub struct LinkStatus {
     pub link: Link,
     /// Messages that wait to be uploaded.
     pub waiting: u64,
-    /// Bags that could not be opened.
+    /// Bags that could not be opened. At most 1,000 are noted.
     pub unreadable: u64,
 }
 

@@ -80,6 +80,7 @@ laws! {
         a_push_cannot_claim_a_number_that_was_read,
         a_damaged_bag_is_pruned_and_uploaded_again,
         what_cannot_be_opened_is_counted,
+        a_host_that_makes_up_bags_without_end_fills_no_disk,
         a_head_whose_body_is_needed_holds_the_cursor,
         what_was_lost_waits_again,
         heads_are_judged;

@@ -191,6 +191,17 @@ pub(crate) fn what_cannot_be_opened_is_counted(world: &mut World) {
     assert_eq!(world.database.waiting(link).unwrap(), 1);
 }
 
+pub(crate) fn a_host_that_makes_up_bags_without_end_fills_no_disk(world: &mut World) {
+    let link = linked(world);
+    let mut bags: Vec<_> = (1..=3_000).map(|seq| (BagSeq(seq), unreadable(None))).collect();
+    world.database.receive(link, Arrivals { bags: bags.split_off(2_000), cursor: None }).unwrap();
+    world.database.receive(link, Arrivals { bags, cursor: None }).unwrap();
+    assert_eq!(world.database.status().unwrap().links[0].unreadable, 1_000);
+    // What can be opened is taken in all the same.
+    let good = update(&eid(1, START_MS), 0, 0, "t", json!(1));
+    assert_eq!(arrive(&mut world.database, link, 3_001, whole(&good)), Some(Outcome::Applied));
+}
+
 pub(crate) fn a_head_whose_body_is_needed_holds_the_cursor(world: &mut World) {
     let link = linked(world);
     let eid = eid(1, START_MS);
