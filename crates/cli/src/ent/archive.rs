@@ -139,7 +139,7 @@ fn tell(path: &Path, imported: &Imported, json: bool) -> anyhow::Result<Exit> {
     } else {
         let all = applied + kept + known + refused;
         let past = if *kept > 0 { format!(", {kept} are kept of the past") } else { String::new() };
-        output::note(&format!("Of {all} messages {applied} are new{past}; the others were here."));
+        output::note(&format!("Of {all} messages {applied} are new{past}; the others bring nothing."));
     }
     for problem in problems {
         output::warning(&plain(problem));

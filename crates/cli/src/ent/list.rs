@@ -20,7 +20,7 @@ const PAGE: usize = 1_000;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Entities of a type come in the order of their creation; with --updated in the order of their last change; with \
---parent or --group, or without a type, in the order of their ids.
+--parent or --group, or without a type, in the order of their ids. These options and --created need a TYPE.
 
 A time is 2026-11-22, 2026-11-22T14:30Z, 90m, 2h or 3d (ago), now, or milliseconds since 1970. A..B has both ends in \
 it, and either may be left out.

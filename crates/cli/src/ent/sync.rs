@@ -35,7 +35,7 @@ const DELETE_MAX: Duration = Duration::from_secs(60);
 Without --follow it ends when every host was dealt with: one that cannot be reached holds up no other, and makes the \
 exit code 1.
 
-With --follow it goes on until Ctrl-C: what comes to a host shows here within moments, and what is written here goes \
+With --follow it goes on until Ctrl-C: what comes to a host is here within moments, and what is written here goes \
 up; lost connections come back by themselves. One such process a device is enough.
 
 --audit reads everything that the hosts have, and uploads again what is damaged or missing there.
