@@ -181,7 +181,7 @@ fn greet(configuration: &Configuration, server: &Server) {
         output::note(&format!("Create a room: curl -X POST {url}/new"));
     }
     if configuration.data.is_none() {
-        output::warning("--memory keeps nothing: every room is gone when the server ends");
+        output::warning("--memory keeps nothing: every room and account is gone when the server ends");
     }
     if server.address().ip().is_unspecified() && configuration.creation_token == settings::Token::Absent {
         output::note(

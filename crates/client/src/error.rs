@@ -21,7 +21,7 @@ pub enum ClientError {
     #[error(transparent)]
     Archive(#[from] ArchiveError),
     /// A file could not be made, written or put in its place.
-    #[error("the file: {0}")]
+    #[error("the file cannot be read or written")]
     File(#[from] std::io::Error),
     /// The program is about to end.
     #[error("the program is about to end")]

@@ -169,7 +169,7 @@ fn explain(path: &Path, error: ClientError) -> anyhow::Error {
             anyhow!("{path} is no whole export file: {status}")
         }
         ClientError::Archive(ArchiveError::OtherKey { label, index }) => usage(format!(
-            "{path} was signed with the label {label:?} and index {index}: if that is right, --label and --index say so"
+            "{path} is no export file, or was made under the label {label:?} and index {index}: if that is right, --label and --index say so"
         )),
         error => anyhow::Error::new(error).context(format!("cannot import {path}")),
     }

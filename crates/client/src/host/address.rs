@@ -16,7 +16,7 @@ pub struct HostAddress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum AddressError {
     /// Not a URL at all.
-    #[error("the host's address is not a URL, such as https://host.example.org")]
+    #[error("the host's address begins with http:// or https://, such as https://host.example.org")]
     NoUrl,
     /// A scheme other than the two.
     #[error("a host's address begins with https:// or http://")]

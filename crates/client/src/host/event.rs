@@ -21,7 +21,7 @@ pub enum Failure {
     #[error("the host does not answer")]
     Silent,
     /// An HTTP status other than success.
-    #[error("the host answered with HTTP status {0}")]
+    #[error("the host answered with HTTP status {0}: is it a Seabag host?")]
     Http(u16),
     /// The answer is longer than any right one could be.
     #[error("the host's answer is longer than {0} bytes")]
