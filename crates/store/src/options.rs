@@ -25,7 +25,7 @@ pub struct Options {
     pub accept_loss: bool,
     /// Bytes of the cache of blocks.
     pub cache_bytes: u64,
-    /// Bytes of values, and of bags' bodies, that are held in memory before they are written out as a table; each
+    /// Bytes of values, and of bags' heads and bodies, that are held in memory before they are written out as a table; each
     /// kind of smaller rows has a quarter of it. Fixed when the store is made. What is held may briefly be a few times this.
     pub memtable_bytes: u64,
     /// Most operations in the queue; a submit waits for a place.

@@ -74,10 +74,11 @@ impl EmbeddedEngine {
     }
 }
 
-/// Values and bodies go to a keyspace each; the rows of the others are small, and there are thirteen of them.
+/// Values, sealed heads and sealed bodies go to a keyspace each; the rows of the others are small, and there are
+/// twelve of them.
 fn memtable_bytes(keyspace: Keyspace, options: &Options) -> u64 {
     match keyspace {
-        Keyspace::Streams | Keyspace::BagBodies => options.memtable_bytes,
+        Keyspace::Streams | Keyspace::BagHeads | Keyspace::BagBodies => options.memtable_bytes,
         _ => options.memtable_bytes / 4,
     }
 }
