@@ -77,6 +77,8 @@ pub(crate) async fn run(options: &Options, command: Updates, report: &mut Report
         }
     }
     tokio::time::sleep(Duration::from_secs(command.rest)).await;
+    // The host has let go of a connection that was idle for so long.
+    device.plain = Plain::open(&server.address).await?;
     let kept = device.kept_at_host().await?;
     let missing = device.kept.values().filter(|(seq, _)| !kept.contains(seq)).count();
     let rested = device.row(&data, "rested", updates)?;
