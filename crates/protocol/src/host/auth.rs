@@ -54,6 +54,11 @@ impl fmt::Debug for PublicKey {
     }
 }
 
+/// Whether two clocks are within the tolerance: `ClockOutOfSync` if not.
+fn check_time(time_ms: u64, now_ms: u64) -> Result<(), Status> {
+    if time_ms.abs_diff(now_ms) > CLOCK_TOLERANCE_MS { Err(Status::ClockOutOfSync) } else { Ok(()) }
+}
+
 /// What every request begins with: a key, and its signature of the time. `Debug` leaves the signature out: whoever
 /// reads it in a log could use it for a while.
 #[derive(Clone, PartialEq, Eq)]
@@ -98,7 +103,7 @@ impl SignedTimestamp {
 
     /// Whether its time is within the tolerance: `ClockOutOfSync` if not.
     pub fn check_time(&self, now_ms: u64) -> Result<(), Status> {
-        if self.time_ms.abs_diff(now_ms) > CLOCK_TOLERANCE_MS { Err(Status::ClockOutOfSync) } else { Ok(()) }
+        check_time(self.time_ms, now_ms)
     }
 
     /// Whether the key signed the time: `InvalidSignature` if not. The time is checked before.
@@ -177,7 +182,7 @@ impl SignedCall {
 
     /// Whether its time is within the tolerance: `ClockOutOfSync` if not.
     pub fn check_time(&self, now_ms: u64) -> Result<(), Status> {
-        if self.time_ms.abs_diff(now_ms) > CLOCK_TOLERANCE_MS { Err(Status::ClockOutOfSync) } else { Ok(()) }
+        check_time(self.time_ms, now_ms)
     }
 
     /// Whether the key signed this call with this body: `InvalidSignature` if not. The time is checked before.

@@ -37,6 +37,15 @@ impl Reader {
         if self.is_empty() { Ok(()) } else { Err(Status::ExtraBodyContent) }
     }
 
+    /// Everything to the end, as a list: the protocol's lists have no count.
+    pub fn list<T>(&mut self, read: impl Fn(&mut Self) -> Result<T, Status>) -> Result<Vec<T>, Status> {
+        let mut items = Vec::new();
+        while !self.is_empty() {
+            items.push(read(self)?);
+        }
+        Ok(items)
+    }
+
     /// The next `length` bytes; `OutOfBounds` when there are fewer.
     pub fn take(&mut self, length: usize) -> Result<Bytes, Status> {
         if length > self.rest.len() {

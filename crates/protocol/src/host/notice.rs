@@ -38,11 +38,6 @@ impl NoticeItem {
 
     /// Reads a whole frame. One without bytes is a notice of nothing, which upstream sends.
     pub fn decode_all(frame: impl Into<Bytes>) -> Result<Vec<Self>, Status> {
-        let mut reader = Reader::new(frame);
-        let mut items = Vec::new();
-        while !reader.is_empty() {
-            items.push(Self::read(&mut reader)?);
-        }
-        Ok(items)
+        Reader::new(frame).list(Self::read)
     }
 }

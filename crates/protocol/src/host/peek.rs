@@ -34,11 +34,7 @@ impl PeekItem {
 
     /// Reads items to the end.
     pub fn read_all(reader: &mut Reader) -> Result<Vec<Self>, Status> {
-        let mut items = Vec::new();
-        while !reader.is_empty() {
-            items.push(Self::read(reader)?);
-        }
-        Ok(items)
+        reader.list(Self::read)
     }
 }
 

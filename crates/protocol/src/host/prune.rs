@@ -56,11 +56,7 @@ impl PrunePair {
 
     /// Reads pairs to the end.
     pub fn read_all(reader: &mut Reader) -> Result<Vec<Self>, Status> {
-        let mut pairs = Vec::new();
-        while !reader.is_empty() {
-            pairs.push(Self::read(reader)?);
-        }
-        Ok(pairs)
+        reader.list(Self::read)
     }
 }
 
@@ -80,10 +76,6 @@ impl PruneItem {
 
     /// Reads items to the end.
     pub fn read_all(reader: &mut Reader) -> Result<Vec<Self>, Status> {
-        let mut items = Vec::new();
-        while !reader.is_empty() {
-            items.push(Self::read(reader)?);
-        }
-        Ok(items)
+        reader.list(Self::read)
     }
 }

@@ -31,21 +31,13 @@ impl PullItem {
 
     /// Reads items to the end.
     pub fn read_all(reader: &mut Reader) -> Result<Vec<Self>, Status> {
-        let mut items = Vec::new();
-        while !reader.is_empty() {
-            items.push(Self::read(reader)?);
-        }
-        Ok(items)
+        reader.list(Self::read)
     }
 }
 
 /// Reads the numbers of a request, behind its timestamp.
 pub fn read_numbers(reader: &mut Reader) -> Result<Vec<BagSeq>, Status> {
-    let mut numbers = Vec::new();
-    while !reader.is_empty() {
-        numbers.push(BagSeq(reader.varint()?));
-    }
-    Ok(numbers)
+    reader.list(|reader| reader.varint().map(BagSeq))
 }
 
 /// A whole request.

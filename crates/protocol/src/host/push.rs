@@ -40,21 +40,13 @@ impl PushItem {
 
     /// Reads items to the end.
     pub fn read_all(reader: &mut Reader) -> Result<Vec<Self>, Status> {
-        let mut items = Vec::new();
-        while !reader.is_empty() {
-            items.push(Self::read(reader)?);
-        }
-        Ok(items)
+        reader.list(Self::read)
     }
 }
 
 /// Reads the bags of a request, behind its timestamp.
 pub fn read_bags(reader: &mut Reader) -> Result<Vec<Bag>, Status> {
-    let mut bags = Vec::new();
-    while !reader.is_empty() {
-        bags.push(Bag::read(reader)?);
-    }
-    Ok(bags)
+    reader.list(Bag::read)
 }
 
 /// A whole request.
