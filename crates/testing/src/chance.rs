@@ -1,5 +1,15 @@
 //! Chance from one seed (splitmix64), so that a run can be repeated. Not for secrets.
 
+/// The seeds that a test of a simulated world runs: so many, unless `SEABAG_SEEDS` says how many and `SEABAG_SEED`
+/// which is the first.
+pub fn seeds(everyday: u64) -> std::ops::Range<u64> {
+    let variable = |name: &str, otherwise: u64| {
+        std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
+    };
+    let first = variable("SEABAG_SEED", 0);
+    first..first + variable("SEABAG_SEEDS", everyday)
+}
+
 /// A source of numbers that depend on nothing but its seed.
 #[derive(Clone, Debug)]
 pub struct Chance(u64);

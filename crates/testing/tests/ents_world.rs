@@ -5,16 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use seabag_testing::chance::seeds;
 use seabag_testing::ents_world::{Fault, Settings, World};
-
-fn variable(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).map_or(otherwise, |text| text.parse().expect("a number"))
-}
-
-fn seeds(everyday: u64) -> std::ops::Range<u64> {
-    let first = variable("SEABAG_SEED", 0);
-    first..first + variable("SEABAG_SEEDS", everyday)
-}
 
 #[test]
 fn one_seed_run_twice_gives_the_same_trace() {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use clap::Args;
 use data_encoding::HEXLOWER;
+use seabag_client::clock::now_ms;
 use seabag_crypto::Sealer;
 use seabag_protocol::host::auth::SignedTimestamp;
 use seabag_protocol::host::bag::{Bag, BagSeq};
@@ -61,10 +62,6 @@ pub(crate) async fn run(options: &Options, command: Bags, report: &mut Report) -
     }
     reads(options, &server, command.stored, report).await?;
     report.add(notices(options, &server).await?)
-}
-
-pub(super) fn now_ms() -> u64 {
-    std::time::UNIX_EPOCH.elapsed().map_or(0, |elapsed| elapsed.as_millis() as u64)
 }
 
 pub(super) fn timestamp(sealer: &Sealer) -> anyhow::Result<SignedTimestamp> {

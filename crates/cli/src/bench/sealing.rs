@@ -27,17 +27,20 @@ pub(crate) fn bench_seed() -> Arc<Seed> {
     Arc::new(Seed::from_bytes(&[7; 32]))
 }
 
-/// The bag of a new entity. The nonces are counted: nobody reads these bags.
+/// Nonces that are counted: nobody reads the bags of a measurement.
+pub(crate) fn counted_nonces(number: u64) -> Nonces {
+    let mut nonces = Nonces { head: [1; 24], body: [2; 24] };
+    for nonce in [&mut nonces.head, &mut nonces.body] {
+        nonce.iter_mut().zip(number.to_be_bytes()).for_each(|(place, byte)| *place = byte);
+    }
+    nonces
+}
+
+/// The bag of a new entity.
 pub(crate) fn bag(sealer: &Sealer, number: u64, body: &[u8]) -> anyhow::Result<Bag> {
     let eid = Eid::new(&number.to_be_bytes(), 1_767_225_600_000)?;
     let head = MessageHead::new(eid, number, 0, Some(body));
-    let mut nonce = [0; 24];
-    for (place, byte) in nonce.iter_mut().zip(number.to_be_bytes()) {
-        *place = byte;
-    }
-    let mut other = nonce;
-    other.reverse();
-    Ok(sealer.seal(&head, Some(body), &Nonces { head: nonce, body: other })?)
+    Ok(sealer.seal(&head, Some(body), &counted_nonces(number))?)
 }
 
 /// Measures every size.

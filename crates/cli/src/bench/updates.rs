@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Args;
-use seabag_crypto::{Nonces, Sealer};
+use seabag_client::clock::now_ms;
+use seabag_crypto::Sealer;
 use seabag_protocol::host::bag::{Bag, BagSeq};
 use seabag_protocol::host::eid::Eid;
 use seabag_protocol::host::epoch::{self, EpochAnswer};
@@ -19,11 +20,11 @@ use seabag_protocol::host::status::Status;
 use seabag_protocol::host::{path, peek, push};
 
 use super::Options;
-use super::bags::{call, now_ms, timestamp};
+use super::bags::{call, timestamp};
 use super::plain::Plain;
 use super::process::ServerProcess;
 use super::report::{Report, Row};
-use super::sealing::bench_seed;
+use super::sealing::{bench_seed, counted_nonces};
 
 /// When the entities were created, milliseconds since 1970.
 const CREATED_MS: u64 = 1_767_225_600_000;
@@ -147,15 +148,8 @@ impl Device {
         let body = format!("{number:0width$}", width = self.body_bytes.max(20)).into_bytes();
         let eid = Eid::new(&entity.to_be_bytes(), CREATED_MS)?;
         let head = MessageHead::new(eid, update * 1_000, update, Some(&body));
-        // The nonces are counted: nobody reads these bags.
         self.nonces += 1;
-        let mut nonces = Nonces { head: [1; 24], body: [2; 24] };
-        for (at, byte) in self.nonces.to_be_bytes().into_iter().enumerate() {
-            for nonce in [&mut nonces.head, &mut nonces.body] {
-                nonce.iter_mut().skip(at).take(1).for_each(|place| *place = byte);
-            }
-        }
-        Ok(self.sealer.seal(&head, Some(&body), &nonces)?)
+        Ok(self.sealer.seal(&head, Some(&body), &counted_nonces(self.nonces))?)
     }
 
     async fn prune(&mut self, pairs: &[PrunePair]) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! Times as people read and type them: dates in UTC, durations back from now, milliseconds. Written here because
 //! the calendar is fifteen lines, and a date library is not.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+pub(crate) use seabag_client::clock::now_ms;
 
 use seabag_protocol::host::eid::TIME_MS_MAX;
 
@@ -17,12 +17,6 @@ pub(crate) struct Range {
     pub(crate) from_ms: u64,
     /// The last one.
     pub(crate) to_ms: u64,
-}
-
-/// Milliseconds since 1970, by this machine's clock.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Reads `A..B`, `A..`, `..B` or one moment's own range, such as a day. For clap.
