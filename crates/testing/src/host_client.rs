@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
@@ -31,11 +31,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 use crate::http_client::Reply;
 use crate::process::{DEADLINE, ServerProcess};
 
-/// Milliseconds since 1970.
-pub fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970");
-    u64::try_from(since.as_millis()).expect("not that far off")
-}
+pub use seabag_client::clock::now_ms;
 
 /// An answer of a host.
 #[derive(Clone, Debug)]

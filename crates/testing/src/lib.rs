@@ -22,6 +22,7 @@ pub mod chance;
 pub mod ents_world;
 pub mod model;
 pub mod naive_store;
+pub mod violation;
 pub mod world;
 
 pub mod history;

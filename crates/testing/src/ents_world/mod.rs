@@ -19,7 +19,6 @@ mod truth;
 mod upstream;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
@@ -30,6 +29,8 @@ use seabag_crypto::{Sealer, Seed};
 use tempfile::TempDir;
 use truth::Truth;
 use upstream::Upstream;
+
+pub use crate::violation::Violation;
 
 use crate::chance::Chance;
 
@@ -104,25 +105,6 @@ pub struct Report {
     pub messages: u64,
     /// Events that happened.
     pub steps: u64,
-}
-
-/// A promise that was broken.
-#[derive(Clone)]
-pub struct Violation {
-    /// Repeats the run.
-    pub seed: u64,
-    /// Which promise, and how.
-    pub what: String,
-    /// Everything that happened before.
-    pub trace: Vec<String>,
-}
-
-impl fmt::Debug for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines = std::env::var("SEABAG_TRACE").ok().and_then(|text| text.parse().ok()).unwrap_or(40);
-        let last = self.trace.iter().rev().take(lines).rev().cloned().collect::<Vec<_>>().join("\n  ");
-        write!(f, "seed {}: {}\n  {last}", self.seed, self.what)
-    }
 }
 
 /// A call on its way.

@@ -22,6 +22,8 @@ use seabag_protocol::room::server_message::ServerMessage;
 use server::{Item, Server};
 use truth::Truth;
 
+pub use crate::violation::Violation;
+
 use crate::chance::Chance;
 
 /// Things that a run does at most, so that a world that never comes to rest is a failure and not a hang.
@@ -71,24 +73,6 @@ pub struct Report {
     pub troubles: BTreeMap<&'static str, u64>,
     /// Resets that clients were told of.
     pub resets: u64,
-}
-
-/// A promise that was broken.
-#[derive(Clone)]
-pub struct Violation {
-    /// Repeats the run.
-    pub seed: u64,
-    /// Which promise, and how.
-    pub what: String,
-    /// Everything that happened before.
-    pub trace: Vec<String>,
-}
-
-impl fmt::Debug for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let last = self.trace.iter().rev().take(40).rev().cloned().collect::<Vec<_>>().join("\n  ");
-        write!(f, "seed {}: {}\n  {last}", self.seed, self.what)
-    }
 }
 
 /// Something that will happen.
