@@ -40,6 +40,8 @@ export type Event =
   | { type: 'notices_opened' }
   /** A frame of notices. */
   | { type: 'notice'; frame: Uint8Array }
+  /** Frames came that there was no room for. */
+  | { type: 'notices_lost' }
   /** The notices are closed, or could not be opened. */
   | { type: 'notices_closed' }
   /** Something was written here. */
