@@ -101,11 +101,7 @@ export class Sealer {
    * what was sealed is no head.
    */
   openHeads(sealedHeads: readonly SealedHead[]): Promise<(MessageHead | StatusError)[]> {
-    return inBatches(sealedHeads, AT_ONCE[this.keys.provider], async ({ signature, derivation, head }) => {
-      const signed = await this.keys.verify(head, signature);
-      if (!signed) throw new StatusError(Status.InvalidSignature);
-      return openSealedHead(this.#seed, derivation, head);
-    });
+    return inBatches(sealedHeads, AT_ONCE[this.keys.provider], (sealed) => this.#openHead(sealed));
   }
 
   /**
@@ -118,9 +114,14 @@ export class Sealer {
 
   /** The message in a bag; rejects with the errors of {@link Sealer.openHeads}, then of {@link Sealer.openBody}. */
   async open(bag: Bag): Promise<Message> {
-    const [head] = await this.openHeads([bag.sealed]);
-    if (head === undefined || head instanceof StatusError) throw head;
+    const head = await this.#openHead(bag.sealed);
     return { head, body: this.openBody(bag.sealed.derivation, head, bag.body) };
+  }
+
+  async #openHead({ signature, derivation, head }: SealedHead): Promise<MessageHead> {
+    const signed = await this.keys.verify(head, signature);
+    if (!signed) throw new StatusError(Status.InvalidSignature);
+    return openSealedHead(this.#seed, derivation, head);
   }
 }
 
