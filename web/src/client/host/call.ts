@@ -1,13 +1,7 @@
 // The bytes of requests and answers: one place that knows how calls begin and how answers do.
 
-import type { Sealer } from '../../crypto/sealer.ts';
-import {
-  callBytes,
-  callRequest,
-  encodeSignedTimestamp,
-  type SignedTimestamp,
-  timestampBytes,
-} from '../../protocol/host/auth.ts';
+import type { Sealer } from '../../crypto/seal.ts';
+import { callRequest, encodeSignedTimestamp } from '../../protocol/host/auth.ts';
 import type { Bag, BagSeq } from '../../protocol/host/bag.ts';
 import { Reader } from '../../protocol/host/bytes.ts';
 import { type Cursor, epochRequest } from '../../protocol/host/epoch.ts';
@@ -102,34 +96,29 @@ export async function encodeRequest(
 ): Promise<Uint8Array> {
   switch (request.type) {
     case 'user':
-      return encodeSignedTimestamp(await timestamp(sealer, timeMs));
+      return encodeSignedTimestamp(await sealer.keys.timestamp(timeMs));
     case 'epoch':
-      return epochRequest(await timestamp(sealer, timeMs), request.cursor);
+      return epochRequest(await sealer.keys.timestamp(timeMs), request.cursor);
     case 'peek':
-      return peekRequest(await timestamp(sealer, timeMs), request.after);
+      return peekRequest(await sealer.keys.timestamp(timeMs), request.after);
     case 'page':
-      return peekPageRequest(await timestamp(sealer, timeMs), request.after, request.itemsMax);
+      return peekPageRequest(await sealer.keys.timestamp(timeMs), request.after, request.itemsMax);
     case 'pull':
-      return pullRequest(await timestamp(sealer, timeMs), request.numbers);
+      return pullRequest(await sealer.keys.timestamp(timeMs), request.numbers);
     case 'push':
-      return pushRequest(await timestamp(sealer, timeMs), request.bags);
+      return pushRequest(await sealer.keys.timestamp(timeMs), request.bags);
     case 'prune':
     case 'delete_account': {
       const body = request.type === 'prune' ? pruneBody(request.pairs) : new Uint8Array();
       const { epoch } = request;
-      const signature = await sealer.sign(callBytes(pathOf(request), origin, epoch, timeMs, body));
-      return callRequest({ publicKey: sealer.publicKey, signature, timeMs, origin, epoch }, body);
+      return callRequest(await sealer.keys.call(pathOf(request), origin, epoch, timeMs, body), body);
     }
   }
 }
 
 /** The query that opens the notices: a signed timestamp in hexadecimal digits. It is not for logs. */
 export async function noticesQuery(sealer: Sealer, timeMs: number): Promise<string> {
-  return `t=${encodeHex(encodeSignedTimestamp(await timestamp(sealer, timeMs)))}`;
-}
-
-async function timestamp(sealer: Sealer, timeMs: number): Promise<SignedTimestamp> {
-  return { publicKey: sealer.publicKey, signature: await sealer.sign(timestampBytes(timeMs)), timeMs };
+  return `t=${encodeHex(encodeSignedTimestamp(await sealer.keys.timestamp(timeMs)))}`;
 }
 
 /** A host's answer that cannot be read, or makes no sense. */

@@ -1,7 +1,7 @@
 // A chunk of bags on their way in: heads opened, bodies fetched and opened, and what to tell the database of each.
 // Nothing that is wrong with a bag stops the others.
 
-import type { Sealer } from '../../crypto/sealer.ts';
+import type { Sealer } from '../../crypto/seal.ts';
 import { type Arrived, type Judgement, RECEIVE_MAX } from '../../entdb/database.ts';
 import type { BagSeq, SealedHead } from '../../protocol/host/bag.ts';
 import type { Cursor } from '../../protocol/host/epoch.ts';
@@ -220,7 +220,12 @@ export class Chunk {
   }
 
   /** What the host answered to the numbers that were asked for. Those that it left out are not there any more. */
-  async pulled(answer: readonly PullItem[], sealer: Sealer, reports: Report[], breathe: Breathe): Promise<void> {
+  async pulled(
+    answer: readonly PullItem[],
+    sealer: Sealer,
+    reports: Report[],
+    breathe: Breathe,
+  ): Promise<void> {
     const bodies = new Map<BagSeq, Uint8Array>();
     for (const { seq, body } of answer) {
       if (!bodies.has(seq)) bodies.set(seq, body);
@@ -244,7 +249,8 @@ export class Chunk {
   want(missing: readonly BagSeq[]): void {
     const wanted = new Set(missing);
     for (const item of this.#items) {
-      if (item.state.type !== 'settled' || item.state.arrived.type !== 'head' || !wanted.has(item.seq)) continue;
+      if (item.state.type !== 'settled' || item.state.arrived.type !== 'head' || !wanted.has(item.seq))
+        continue;
       item.state = { type: 'wanted', head: item.state.arrived.head };
     }
   }
@@ -264,7 +270,13 @@ export class Chunk {
   }
 }
 
-function judgeItem(item: Item, judgement: Judgement, allBodies: boolean, sealer: Sealer, reports: Report[]): void {
+function judgeItem(
+  item: Item,
+  judgement: Judgement,
+  allBodies: boolean,
+  sealer: Sealer,
+  reports: Report[],
+): void {
   if (item.state.type !== 'opened') return;
   const { head } = item.state;
   if (judgement.type === 'refused') {

@@ -254,7 +254,12 @@ export function hostIsOld(session: HostSession, turn: Turn): void {
 }
 
 /** A page of heads came. */
-export async function pageTold(session: HostSession, after: BagSeq, reader: Reader, turn: Turn): Promise<void> {
+export async function pageTold(
+  session: HostSession,
+  after: BagSeq,
+  reader: Reader,
+  turn: Turn,
+): Promise<void> {
   const [head, items] = readPart(() => [readPageHead(reader), readPeekItems(reader)] as const);
   const { reading } = session;
   if (reading.missing.has(after + 1) && reading.wantMs === null) {
@@ -285,7 +290,12 @@ function isTooFutile(reading: Reading): boolean {
 }
 
 /** All heads behind a number came. */
-export async function listTold(session: HostSession, asked: BagSeq, reader: Reader, turn: Turn): Promise<void> {
+export async function listTold(
+  session: HostSession,
+  asked: BagSeq,
+  reader: Reader,
+  turn: Turn,
+): Promise<void> {
   const items = readPart(() => readPeekItems(reader));
   const { reading } = session;
   const { cursor, startSeq: start } = reading;

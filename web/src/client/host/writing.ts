@@ -1,7 +1,7 @@
 // What waits here, up to the host: sealed and pushed in batches, and, after a replay, whatever the host lacks. What is
 // refused stays in the outbox, out of the way of the rest, and is tried again.
 
-import type { Sealer } from '../../crypto/sealer.ts';
+import type { Sealer } from '../../crypto/seal.ts';
 import type { Fill } from '../../entdb/database.ts';
 import type { Bag, BagSeq } from '../../protocol/host/bag.ts';
 import type { Reader } from '../../protocol/host/bytes.ts';
@@ -163,24 +163,20 @@ async function seal(
   sealer: Sealer,
   batch: readonly Message[],
 ): Promise<{ bags: Bag[]; heads: MessageHead[]; broken: Refusal[] }> {
-  try {
-    return { bags: await sealer.seal(batch), heads: batch.map((message) => message.head), broken: [] };
-  } catch (error) {
-    if (!(error instanceof StatusError)) throw error;
-    const [first] = batch;
-    if (batch.length === 1 && first !== undefined) {
-      return { bags: [], heads: [], broken: [{ head: first.head, status: error.status }] };
+  const bags: Bag[] = [];
+  const heads: MessageHead[] = [];
+  const broken: Refusal[] = [];
+  const sealed = await sealer.seal(batch);
+  batch.forEach(({ head }, at) => {
+    const bag = sealed[at];
+    if (bag === undefined || bag instanceof StatusError) {
+      broken.push({ head, status: bag?.status ?? Status.InternalError });
+    } else {
+      bags.push(bag);
+      heads.push(head);
     }
-  }
-  // One of them: each half by itself finds it soon.
-  const middle = Math.ceil(batch.length / 2);
-  const one = await seal(sealer, batch.slice(0, middle));
-  const other = await seal(sealer, batch.slice(middle));
-  return {
-    bags: [...one.bags, ...other.bags],
-    heads: [...one.heads, ...other.heads],
-    broken: [...one.broken, ...other.broken],
-  };
+  });
+  return { bags, heads, broken };
 }
 
 /** The request was too large for the host: fewer at a time, and what is too large by itself waits. */
