@@ -207,6 +207,24 @@ test('no bytes bring the opener down', async () => {
   );
 });
 
+test("bags in Node's own kind of bytes are opened, and are left as they were", async () => {
+  const body = utf8('text');
+  const { sealed, body: sealedBody } = await sealOne({ head: makeHead(eid, 5, 1, body), body });
+  for (const provider of PROVIDERS) {
+    const own = await Sealer.create(seed, 'host', 0, { provider });
+    const parts = [sealed.signature, sealed.derivation, sealed.head, sealedBody].map((part) =>
+      Buffer.from(part),
+    );
+    const [signature, derivation, head, rest] = parts;
+    if (!signature || !derivation || !head || !rest) throw new Error('four parts');
+    const opened = await own.open({ sealed: { signature, derivation, head }, body: rest });
+    expect(opened.body).toEqual(body);
+    expect(encodeHex(Buffer.concat(parts))).toBe(
+      encodeHex(concatBytes(sealed.signature, sealed.derivation, sealed.head, sealedBody)),
+    );
+  }
+});
+
 test('a seed survives both of its written forms, and no text brings its reader down', () => {
   fc.assert(
     fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (bytes) => {

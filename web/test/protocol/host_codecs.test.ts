@@ -471,3 +471,11 @@ test('a status error says its code and its words', () => {
   expect([error.status, error.code, error.message]).toEqual([20, 'DecryptionError', 'it cannot be opened']);
   expect(String(error)).toBe('StatusError: it cannot be opened');
 });
+
+test("Node's own kind of bytes is read like any other, and is left as it was", () => {
+  const head = makeHead(makeEid(Uint8Array.of(1), 5), 0, 0, Uint8Array.of(7));
+  const buffer = Buffer.from(encodeHead(head));
+  const read = decodeHead(buffer);
+  buffer.fill(0);
+  expect(read).toEqual(head);
+});
