@@ -293,7 +293,5 @@ function openingError(error: unknown): unknown {
   if (error.name === 'VersionError')
     return new DatabaseError('too_new', 'a later version wrote the database: please reload', error);
   if (error.name === 'QuotaExceededError') return failure(error, null);
-  return new DatabaseError('storage_unavailable', `the browser refuses IndexedDB: ${error.name}`, {
-    cause: error,
-  });
+  return new DatabaseError('storage_unavailable', `the browser refuses IndexedDB: ${error.name}`, error);
 }
