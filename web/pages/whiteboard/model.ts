@@ -14,6 +14,8 @@ export const PAGE_NUMBERS = 60_000;
 export const COMPACT_AT = 64;
 /** and, if whoever should have done it went away, when so many more have come. */
 export const COMPACT_AGAIN = 16;
+/** Undone strokes that are remembered as such; older ones are long gone from their pages. */
+const HIDDEN_MAX = 1_000;
 /** Pages that a board may have: 4 million strokes, and a bound for hostile keys. */
 const PAGES_MAX = 16_384;
 const PAGE_KEY = /^strokes\/([1-9]\d{0,4})$/;
@@ -90,6 +92,8 @@ export class Board {
   /** `#order` and `#ids` are put together again when somebody looks: opening a board replaces many pages in a row. */
   #stale = false;
   #clearedSeq = 0;
+  /** Strokes that the user of this page has taken back; the room learns of it when it can. */
+  readonly #hidden = new Set<string>();
 
   /** The visible strokes, lowest first. */
   get strokes(): readonly PlacedStroke[] {
@@ -107,6 +111,13 @@ export class Board {
   has(id: string): boolean {
     this.#reorder();
     return this.#ids.has(id);
+  }
+
+  /** Takes a stroke out of the picture before its undo has come back. */
+  hide(id: string): Change {
+    this.#hidden.add(id);
+    if (this.#hidden.size > HIDDEN_MAX) this.#hidden.delete([...this.#hidden][0] ?? '');
+    return this.#rebuilt();
   }
 
   /** Applies one stored entry. Total: anything may come. */
@@ -181,6 +192,7 @@ export class Board {
     page.strokes.push(placed);
     page.numbers += stroke.points.length;
     this.#ids.add(stroke.id);
+    if (this.#hidden.has(stroke.id)) return NONE;
     const top = this.#order.at(-1);
     this.#order.push(placed);
     if (top === undefined || top.seq < seq) return { type: 'added', placed };
@@ -232,6 +244,7 @@ export class Board {
     this.#order = [...this.#pages.values()]
       .flatMap((page) => page.strokes)
       .sort((a, b) => a.seq - b.seq)
-      .filter(({ stroke }) => !this.#ids.has(stroke.id) && this.#ids.add(stroke.id));
+      .filter(({ stroke }) => !this.#ids.has(stroke.id) && this.#ids.add(stroke.id))
+      .filter(({ stroke }) => !this.#hidden.has(stroke.id));
   }
 }
