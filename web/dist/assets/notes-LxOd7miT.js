@@ -1,1 +1,0 @@
-import{n as e,t}from"./page-PXI7_xbe.js";var{main:n}=t(`notes`);n.append(e(`h1`,{},[`Notes`]));
