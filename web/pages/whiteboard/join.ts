@@ -20,7 +20,12 @@ export async function openJoin(room: string, readOnly: boolean): Promise<void> {
   show(room, 'Code that opens this board');
   const copy = copyButton('Copy the link', () => link.value, { class: 'primary' });
   const choice = element('div');
-  const content = [choice, code, labelled('Link to this board', link), element('div', { class: 'row' }, [copy])];
+  const content = [
+    choice,
+    code,
+    labelled('Link to this board', link),
+    element('div', { class: 'row' }, [copy]),
+  ];
   const dialog = openDialog('Bring others to this board', content);
   link.addEventListener('focus', () => link.select());
   copy.focus();

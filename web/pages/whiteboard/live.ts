@@ -1,6 +1,7 @@
 // What is heard and gone: where everybody's pen is, and the strokes that still grow. Pure; the stored stroke always has
 // the last word, so a lost message costs a moment's picture and nothing else.
 
+import type { Growing } from './canvas.ts';
 import {
   decodePoints,
   decodeStyle,
@@ -11,7 +12,6 @@ import {
   STROKE_POINTS_MAX,
   type Style,
 } from './stroke.ts';
-import type { Growing } from './canvas.ts';
 
 /** The key that these relays go to. */
 export const LIVE_KEY = 'live';

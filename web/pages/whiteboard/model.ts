@@ -4,7 +4,16 @@
 // Strokes lie in pages, keys `strokes/1`, `strokes/2`, ...: a page takes a bounded number of them, so a page's
 // compacted value stays far below the largest message, and a long board opens as a few values.
 
-import { type Box, boxOf, decodeStroke, encodeStroke, isId, isRecord, type Stroke, type StrokeValue } from './stroke.ts';
+import {
+  type Box,
+  boxOf,
+  decodeStroke,
+  encodeStroke,
+  isId,
+  isRecord,
+  type Stroke,
+  type StrokeValue,
+} from './stroke.ts';
 
 /** Strokes of one page; the next stroke goes to the next page. Writers that do not know of each other may pass it a little. */
 export const PAGE_STROKES = 256;
@@ -149,7 +158,9 @@ export class Board {
   /** Pages but the newest whose streams are still long: whoever filled them went away too early. */
   longPages(): number[] {
     const last = Math.max(0, ...this.#pages.keys());
-    return [...this.#pages].filter(([number, page]) => number !== last && page.loose > 1).map(([number]) => number);
+    return [...this.#pages]
+      .filter(([number, page]) => number !== last && page.loose > 1)
+      .map(([number]) => number);
   }
 
   /**
@@ -221,7 +232,8 @@ export class Board {
       if (!Array.isArray(item)) continue;
       const place: unknown = item[0];
       const stroke = decodeStroke(item[1]);
-      if (typeof place !== 'number' || !Number.isSafeInteger(place) || place > seq || stroke === undefined) continue;
+      if (typeof place !== 'number' || !Number.isSafeInteger(place) || place > seq || stroke === undefined)
+        continue;
       if (place > this.#clearedSeq) strokes.push({ seq: place, stroke, box: boxOf(stroke) });
     }
     const newer = page.strokes.filter((placed) => placed.seq > seq);

@@ -73,8 +73,12 @@ export class Pen {
     this.#pointers.set(event.pointerId, { place });
     if (event.pointerType === 'pen') this.#penSeen = true;
     const touch = event.pointerType === 'touch';
-    if (this.#drawing !== undefined) return this.#second(event);
-    const moves = event.button === 1 || this.#spaceHeld || (touch && this.#penSeen) || this.#pointers.size > 1;
+    if (this.#drawing !== undefined) {
+      this.#second(event);
+      return;
+    }
+    const moves =
+      event.button === 1 || this.#spaceHeld || (touch && this.#penSeen) || this.#pointers.size > 1;
     if (moves || !this.#actions.down(place)) return;
     this.#drawing = { id: event.pointerId, sinceMs: event.timeStamp, touch };
     this.#actions.hover(place);

@@ -18,8 +18,10 @@ const SMOOTHING_MS = 40;
 const NEAR_PIXELS = 0.3;
 const NAME_STORE = 'seabag-name';
 
-const FIRST = 'Brave Bright Calm Clever Curious Daring Eager Gentle Happy Keen Kind Lively Merry Nimble Patient Quick Quiet Sunny Swift Wise';
-const SECOND = 'Auk Crab Dolphin Eel Gannet Gull Heron Lobster Manatee Narwhal Octopus Osprey Otter Pelican Puffin Ray Seal Tern Turtle Whale';
+const FIRST =
+  'Brave Bright Calm Clever Curious Daring Eager Gentle Happy Keen Kind Lively Merry Nimble Patient Quick Quiet Sunny Swift Wise';
+const SECOND =
+  'Auk Crab Dolphin Eel Gannet Gull Heron Lobster Manatee Narwhal Octopus Osprey Otter Pelican Puffin Ray Seal Tern Turtle Whale';
 
 /** The name used last in this browser, or a friendly new one; always with a colour of its own. */
 export function ownPerson(random: () => number = Math.random): Person {
@@ -53,7 +55,8 @@ export function cleanName(name: unknown): string {
 }
 
 export function personName(person: unknown): string {
-  const name = typeof person === 'object' && person !== null && 'name' in person ? cleanName(person.name) : '';
+  const name =
+    typeof person === 'object' && person !== null && 'name' in person ? cleanName(person.name) : '';
   return name || 'Somebody';
 }
 
@@ -99,7 +102,10 @@ export class Pens {
 
   /** Somebody's pen was heard of. Null: it is off the board. */
   move(by: string, at: readonly [number, number] | null): void {
-    if (at === null) return this.#remove(by);
+    if (at === null) {
+      this.#remove(by);
+      return;
+    }
     const known = this.#pens.get(by);
     if (known !== undefined) {
       known.target = at;

@@ -42,6 +42,8 @@ export interface BoardStatus {
 export interface BoardEvents {
   /** The stored strokes are others than before. */
   changed(): void;
+  /** This one was put on top of all others. */
+  stored(id: string): void;
   /** A stroke, own or another's, has grown. */
   grew(id: string, growing: Growing): void;
   /** It is stored, or came to nothing. */
@@ -132,14 +134,14 @@ export class BoardSession {
       state: state === 'live' ? 'live' : state === 'closed' ? 'ended' : offline,
       readOnly,
       waiting: this.#waiting.size + this.#backlog.length,
-      people: this.#presence.snapshot.size + 1,
+      people: this.#presence.current.size + 1,
       seq,
       ...(reason && { reason }),
     };
   }
 
   get people(): ReadonlyMap<string, Peer<Person>> {
-    return this.#presence.snapshot;
+    return this.#presence.current;
   }
 
   get canUndo(): boolean {
@@ -170,11 +172,14 @@ export class BoardSession {
 
   /** Adds a point in steps. A stroke that has become too long goes on as the next one. */
   extend(x: number, y: number): void {
-    let own = this.#own;
-    if (own === undefined || (own.points.at(-2) === x && own.points.at(-1) === y)) return;
+    const own = this.#own;
+    if (own === undefined) return;
+    const [lastX, lastY] = own.points.slice(-2);
+    if (lastX === x && lastY === y) return;
     if (own.points.length >= STROKE_POINTS_MAX * 2) {
-      this.begin(own.style, own.points.at(-2) ?? x, own.points.at(-1) ?? y);
-      own = this.#own;
+      this.begin(own.style, lastX ?? x, lastY ?? y);
+      this.extend(x, y);
+      return;
     }
     own.points.push(x, y);
     this.#grown(own);
@@ -220,11 +225,16 @@ export class BoardSession {
   }
 
   #apply(key: string, seq: number, value: unknown): void {
-    if (key === LIVE_KEY) return this.#hear(value);
+    if (key === LIVE_KEY) {
+      this.#hear(value);
+      return;
+    }
     const change = this.board.apply(key, seq, value);
     if (change.type === 'none') return;
-    if (change.type === 'added') this.#settle(change.placed.stroke.id);
-    else this.#settleAll();
+    if (change.type === 'added') {
+      this.#settle(change.placed.stroke.id);
+      this.#events.stored(change.placed.stroke.id);
+    } else this.#settleAll();
     this.#events.changed();
   }
 
@@ -248,9 +258,9 @@ export class BoardSession {
     this.#events.moved(by, at);
     if (part === undefined || this.board.has(part.id)) return;
     const grown = this.#growth.apply(by, part);
-    if (grown === undefined) return this.#events.dropped(part.id);
-    if (grown.dropped !== undefined) this.#events.dropped(grown.dropped);
-    this.#events.grew(part.id, grown.growing);
+    if (grown === undefined) this.#events.dropped(part.id);
+    else this.#events.grew(part.id, grown.growing);
+    if (grown?.dropped !== undefined) this.#events.dropped(grown.dropped);
   }
 
   #grown(own: OwnStroke): void {
@@ -367,7 +377,7 @@ export class BoardSession {
   }
 
   #peopleChanged(): void {
-    const people = this.#presence.snapshot;
+    const people = this.#presence.current;
     for (const by of this.#growth.authors()) {
       // A stroke may be heard before its author's name; only who was known and left takes his stroke along.
       if (!people.has(by) && this.#known.has(by)) {
@@ -378,5 +388,4 @@ export class BoardSession {
     this.#events.people(people);
     this.#events.status(this.status);
   }
-
 }

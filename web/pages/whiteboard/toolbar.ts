@@ -49,12 +49,17 @@ export class Toolbar {
       const made = tool(swatch, COLOUR_NAMES[colour], key, () => this.chooseInk(colour));
       this.#colours.set(colour, made);
     }
-    this.#colours.set('eraser', tool(icon(ICONS.eraser), 'Eraser', 'E', () => this.chooseInk('eraser')));
+    this.#colours.set(
+      'eraser',
+      tool(icon(ICONS.eraser), 'Eraser', 'E', () => this.chooseInk('eraser')),
+    );
     this.#widths = WIDTHS.map(({ width, name }, index) => {
       const dot = drawing('svg', { viewBox: '0 0 20 20', width: 20, height: 20 }, [
         drawing('circle', { cx: 10, cy: 10, r: Math.min(9, 1 + width / 2.4), fill: 'currentColor' }),
       ]);
-      return tool(dot, name, index === 0 ? '[' : index === WIDTHS.length - 1 ? ']' : '', () => this.chooseWidth(index));
+      return tool(dot, name, index === 0 ? '[' : index === WIDTHS.length - 1 ? ']' : '', () =>
+        this.chooseWidth(index),
+      );
     });
     this.#undo = tool(icon(ICONS.undo), 'Undo my last stroke', 'Z', actions.undo);
     const clear = tool(icon(ICONS.clear), 'Clear the board', '', actions.clear);
@@ -104,7 +109,8 @@ export class Toolbar {
   }
 
   setPaper(colours: Paper): void {
-    for (const colour of COLOURS) this.#colours.get(colour)?.style.setProperty('--swatch', colours.inks[colour]);
+    for (const colour of COLOURS)
+      this.#colours.get(colour)?.style.setProperty('--swatch', colours.inks[colour]);
   }
 
   setState({ readOnly, canUndo }: { readonly readOnly: boolean; readonly canUndo: boolean }): void {
@@ -115,7 +121,12 @@ export class Toolbar {
 
 function tool(content: Node, name: string, key: string, act: () => void, kind = ''): HTMLButtonElement {
   const title = key === '' ? name : `${name} (${key})`;
-  return button(content, act, { class: `tool ${kind}`, 'aria-label': name, title, 'aria-keyshortcuts': key || false });
+  return button(content, act, {
+    class: `tool ${kind}`,
+    'aria-label': name,
+    title,
+    'aria-keyshortcuts': key || false,
+  });
 }
 
 function group(label: string, tools: readonly HTMLElement[]): HTMLElement {
@@ -123,6 +134,8 @@ function group(label: string, tools: readonly HTMLElement[]): HTMLElement {
 }
 
 function icon(paths: Icon): SVGSVGElement {
-  const shapes = paths.map((d) => drawing('path', { d, fill: 'none', stroke: 'currentColor', 'stroke-width': 2 }));
+  const shapes = paths.map((d) =>
+    drawing('path', { d, fill: 'none', stroke: 'currentColor', 'stroke-width': 2 }),
+  );
   return drawing('svg', { viewBox: '0 0 20 20', width: 20, height: 20, 'aria-hidden': 'true' }, shapes);
 }
