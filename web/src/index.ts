@@ -1,5 +1,9 @@
 // The package's main entry: rooms. A table of contents, without logic.
-export { RoomConnection } from './client/room/connection.ts';
+export { type RoomInfo, RoomsApi, type RoomsApiOptions } from './client/room/api.ts';
+export { type Page, RoomConnection } from './client/room/connection.ts';
+export { type HttpPush, RoomHttp, type RoomHttpOptions, type StreamPage } from './client/room/http.ts';
+export { LatencyMeter } from './client/room/latency.ts';
+export { Room } from './client/room/room.ts';
 export type {
   Acknowledgement,
   KeyEvent,
@@ -13,5 +17,5 @@ export type {
 } from './client/room/types.ts';
 export { RoomError, SeabagError } from './protocol/error.ts';
 export type { PushAction } from './protocol/room/action.ts';
-export { type Cursor, formatCursor, parseCursor } from './protocol/room/name.ts';
+export { CURSOR_START, type Cursor, formatCursor, parseCursor } from './protocol/room/name.ts';
 export type { KeySummary, RoomEntry, StreamEntry } from './protocol/room/server_message.ts';
