@@ -34,5 +34,5 @@ export { SharedValue, type SharedValueOptions } from './client/room/value.ts';
 export { PeerConnections, type PeerConnectionsOptions, type PeerState } from './client/room/webrtc.ts';
 export { RoomError, SeabagError } from './protocol/error.ts';
 export type { PushAction } from './protocol/room/action.ts';
-export { type Cursor, formatCursor, parseCursor } from './protocol/room/name.ts';
+export { CURSOR_START, type Cursor, formatCursor, parseCursor } from './protocol/room/name.ts';
 export type { KeySummary, RoomEntry, StreamEntry } from './protocol/room/server_message.ts';
