@@ -31,8 +31,15 @@ export function closeAll(): void {
 }
 
 /** Listens to a key. `values` is what a reader would show: an `init` starts it anew. */
-export function gather(room: RoomConnection, key: string): { events: KeyEvent[]; values: unknown[]; seqs: number[] } {
-  const gathered: { events: KeyEvent[]; values: unknown[]; seqs: number[] } = { events: [], values: [], seqs: [] };
+export function gather(
+  room: RoomConnection,
+  key: string,
+): { events: KeyEvent[]; values: unknown[]; seqs: number[] } {
+  const gathered: { events: KeyEvent[]; values: unknown[]; seqs: number[] } = {
+    events: [],
+    values: [],
+    seqs: [],
+  };
   room.subscribe(key, (event) => {
     gathered.events.push(event);
     if (event.type === 'init') {

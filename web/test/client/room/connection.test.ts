@@ -262,7 +262,9 @@ describe('over cuts', () => {
       const heard = gather(reader, 'k');
       void writer.connect().catch(() => {});
       void reader.connect().catch(() => {});
-      const sent = Array.from({ length: 600 }, (_, index) => writer.push('k', { n: index, text: 'x'.repeat(40) }));
+      const sent = Array.from({ length: 600 }, (_, index) =>
+        writer.push('k', { n: index, text: 'x'.repeat(40) }),
+      );
       await Promise.all(sent.map(({ done }) => done));
       proxy.cutAfter(null);
       proxy.cut();
