@@ -151,7 +151,7 @@ export class Presence<T> extends Shared<ReadonlyMap<string, Peer<T>>> {
   }
 
   #statusChanged(): void {
-    const connected = this.#room.status.connected;
+    const connected = this.#room.status.state === 'live';
     if (connected === this.#connected) return;
     this.#connected = connected;
     if (!connected) return;

@@ -39,7 +39,7 @@ export class SharedValue<T> extends Shared<T> {
     this.#debounceMs = options.debounceMs ?? VALUE_DEBOUNCE_MS;
     this.#pending = new Pending(
       room,
-      () => this.heard(),
+      () => this.#update(),
       (error) => this.refused(error),
     );
     this.#subscriptions = [
@@ -84,7 +84,11 @@ export class SharedValue<T> extends Shared<T> {
       this.#pending.rebuilt();
       for (const entry of event.entries) this.#take(entry.value);
     }
-    this.heard();
+    this.#update();
+  }
+
+  #update(): void {
+    if (!Object.is(this.compute(), this.current)) this.heard();
   }
 
   #take(written: unknown): void {
