@@ -3,8 +3,8 @@
 // trimmed away, so that the room forgets the key. Who was cut off meanwhile compares with the room's keys.
 
 import { fieldsOf, Pending, requireValue } from './pending.ts';
-import type { ReadableRoom } from './room.ts';
 import { Shared } from './shared.ts';
+import type { ReadableRoom } from './shared_room.ts';
 import type { Unsubscribe } from './types.ts';
 
 interface Written<V> {
