@@ -1,0 +1,60 @@
+// An object that components share with the room, as React wants it: made when the first component is there to hear it,
+// destroyed when the last one has gone. Rendering makes nothing, so a render that React throws away leaks nothing.
+
+/** What the shared objects of a room have in common. */
+export interface Shared {
+  subscribe(listener: () => void): () => void;
+  destroy(): void;
+}
+
+/** Holds at most one object at a time. */
+export class Held<Object_ extends Shared, Snapshot> {
+  readonly #make: () => Object_;
+  readonly #read: (object: Object_) => Snapshot;
+  #object: Object_ | undefined;
+  #users = 0;
+  // What was last seen, for renders while there is no object: before the first, and while hidden.
+  #last: Snapshot;
+
+  constructor(make: () => Object_, read: (object: Object_) => Snapshot, initial: Snapshot) {
+    this.#make = make;
+    this.#read = read;
+    this.#last = initial;
+  }
+
+  /** For `useSyncExternalStore`. */
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#users += 1;
+    const unsubscribe = this.object().subscribe(listener);
+    return () => {
+      unsubscribe();
+      this.#users -= 1;
+      this.#destroyIfUnused();
+    };
+  };
+
+  /** For `useSyncExternalStore`: the same identity until something changes. */
+  readonly snapshot = (): Snapshot => {
+    if (this.#object !== undefined) this.#last = this.#read(this.#object);
+    return this.#last;
+  };
+
+  /** The object, made if need be. One that nobody comes to hear is destroyed again. */
+  object(): Object_ {
+    if (this.#object === undefined) {
+      this.#object = this.#make();
+      this.#destroyIfUnused();
+    }
+    return this.#object;
+  }
+
+  // Later, not now: StrictMode and a changed listener leave and come back in one go, and should find the same object.
+  #destroyIfUnused(): void {
+    queueMicrotask(() => {
+      if (this.#users > 0 || this.#object === undefined) return;
+      this.snapshot();
+      this.#object.destroy();
+      this.#object = undefined;
+    });
+  }
+}
