@@ -16,10 +16,14 @@ export class Held<Object_ extends Shared, Snapshot> {
   // What was last seen, for renders while there is no object: before the first, and while hidden.
   #last: Snapshot;
 
+  /** For `useSyncExternalStore`, on a server and for the first render of its page in a browser. */
+  readonly initial: () => Snapshot;
+
   constructor(make: () => Object_, read: (object: Object_) => Snapshot, initial: Snapshot) {
     this.#make = make;
     this.#read = read;
     this.#last = initial;
+    this.initial = () => initial;
   }
 
   /** For `useSyncExternalStore`. */
