@@ -1,0 +1,101 @@
+// A room for things that are made before it is known which room, or that outlive a change of rooms: what they ask for
+// is kept and handed to whichever connection there is. Holds a bounded number of pushes.
+
+import { RoomError } from '../../../protocol/error.ts';
+import type { PushAction } from '../../../protocol/room/action.ts';
+import type { Room, RoomState } from '../room.ts';
+import type { Acknowledgement, KeyEvent, SentPush, Unsubscribe } from '../types.ts';
+
+/** More pushes than this do not wait for a connection. */
+export const EARLY_PUSHES_MAX = 10_000;
+
+const NOT_JOINED: RoomState = { state: 'connecting', connected: false, readOnly: false, seq: 0 };
+
+interface Subscription {
+  key: string;
+  listener: (event: KeyEvent) => void;
+  options: { replay?: boolean };
+  end: Unsubscribe | undefined;
+}
+
+interface EarlyPush {
+  send: (room: Room) => Promise<Acknowledgement>;
+  resolve: (acknowledgement: Promise<Acknowledgement>) => void;
+}
+
+/** A room that may be there later, or become another one. */
+export class LateRoom implements Room {
+  #room: Room | undefined;
+  #endStatus: Unsubscribe | undefined;
+  #subscriptions = new Set<Subscription>();
+  #statusListeners = new Set<(status: RoomState) => void>();
+  #wills = new Map<string, unknown>();
+  #early: EarlyPush[] = [];
+
+  get status(): RoomState {
+    return this.#room?.status ?? NOT_JOINED;
+  }
+
+  /** From now on it is this room; undefined: none. What was subscribed hears the new one from its beginning. */
+  become(room: Room | undefined): void {
+    this.#endStatus?.();
+    for (const subscription of this.#subscriptions) subscription.end?.();
+    this.#room = room;
+    if (room !== undefined) {
+      for (const subscription of this.#subscriptions) this.#attach(subscription, room);
+      for (const [key, value] of this.#wills) room.will(key, value).catch(() => undefined);
+      for (const { send, resolve } of this.#early.splice(0)) resolve(send(room));
+      this.#endStatus = room.onStatus((status) => this.#tell(status));
+    }
+    this.#tell(this.status);
+  }
+
+  push(key: string, value: unknown, action: PushAction): SentPush {
+    if (this.#room !== undefined) return this.#room.push(key, value, action);
+    if (action.type === 'relay' || this.#early.length >= EARLY_PUSHES_MAX) {
+      const why = action.type === 'relay' ? 'offline' : 'queue_full';
+      const done = Promise.reject<Acknowledgement>(new RoomError(why, 'there is no connection yet'));
+      done.catch(() => undefined);
+      return { id: 0, done };
+    }
+    const done = new Promise<Acknowledgement>((resolve) => {
+      this.#early.push({ send: (room) => room.push(key, value, action).done, resolve });
+    });
+    done.catch(() => undefined);
+    return { id: 0, done };
+  }
+
+  async will(key: string, value: unknown): Promise<void> {
+    if (value === null) this.#wills.delete(key);
+    else this.#wills.set(key, value);
+    await this.#room?.will(key, value);
+  }
+
+  subscribe(
+    key: string,
+    listener: (event: KeyEvent) => void,
+    options: { replay?: boolean } = {},
+  ): Unsubscribe {
+    const subscription: Subscription = { key, listener, options, end: undefined };
+    this.#subscriptions.add(subscription);
+    if (this.#room !== undefined) this.#attach(subscription, this.#room);
+    return () => {
+      subscription.end?.();
+      this.#subscriptions.delete(subscription);
+    };
+  }
+
+  onStatus(listener: (status: RoomState) => void): Unsubscribe {
+    const own = (status: RoomState) => listener(status);
+    this.#statusListeners.add(own);
+    return () => this.#statusListeners.delete(own);
+  }
+
+  #attach(subscription: Subscription, room: Room): void {
+    subscription.end = room.subscribe(subscription.key, subscription.listener, subscription.options);
+  }
+
+  #tell(status: RoomState): void {
+    for (const listener of [...this.#statusListeners]) listener(status);
+  }
+}
