@@ -18,7 +18,7 @@ export function usePresence<T>(key: string, value: T): Record<string, WrappedPre
   const client = useUniqueClientId();
   const [others, held] = useHeld(
     () => ({
-      make: () => new Presence<T>(db, { key, client, initial: value }),
+      make: () => new Presence<T>(db.room, { key, client, initial: value }),
       read: recordOf<T>(),
       initial: NOBODY as Record<string, WrappedPresenceMessage<T>>,
     }),

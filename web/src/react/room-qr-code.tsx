@@ -3,7 +3,7 @@
 import type { ReactElement } from 'react';
 import { useMemo, useSyncExternalStore } from 'react';
 import { encode } from 'uqr';
-import { currentRoom, followAddress } from './address.ts';
+import { currentRoom, followAddress } from '../client/room/address.ts';
 
 const QUIET_MODULES = 4;
 const DEFAULT_PIXELS = 180;

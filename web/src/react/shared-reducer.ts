@@ -52,7 +52,7 @@ export function useSharedReducer<State, Action>(
     const initial = options.immutable ? init(initialValue) : structuredClone(init(initialValue));
     return {
       make: () =>
-        new SharedReducer<State, Action>(db, key, {
+        new SharedReducer<State, Action>(db.room, key, {
           reducer: (before, action) => latest.current(before, action),
           initial,
           ...(options.threshold === undefined ? {} : { threshold: options.threshold }),

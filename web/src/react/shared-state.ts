@@ -17,7 +17,7 @@ export function useSharedState<T>(key: string, initialValue: T): [T, SetterFunct
   const db = useDatabase();
   const [value, held] = useHeld(
     () => ({
-      make: () => new SharedValue<T>(db, key, { initial: initialValue }),
+      make: () => new SharedValue<T>(db.room, key, { initial: initialValue }),
       read: (shared) => shared.current,
       initial: initialValue,
     }),
