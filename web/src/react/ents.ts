@@ -48,7 +48,10 @@ type Answer<T> = Pick<Live<T>, 'snapshot' | 'loaded' | 'error'>;
 const UNANSWERED: Answer<never> = { snapshot: undefined, loaded: false, error: undefined };
 
 function useLive<T>(live: Live<T>): Answer<T> {
-  const [subscribe, answer] = useMemo(() => [(listener: () => void) => live.subscribe(listener), answerOf(live)], [live]);
+  const [subscribe, answer] = useMemo(
+    () => [(listener: () => void) => live.subscribe(listener), answerOf(live)],
+    [live],
+  );
   const { snapshot, loaded, error } = useSyncExternalStore(subscribe, answer, () => UNANSWERED);
   if (error !== undefined && !loaded) throw error;
   return { snapshot, loaded, error };

@@ -2,16 +2,25 @@
 // destroyed when the last one has gone. Rendering makes nothing, so a render that React throws away leaks nothing.
 
 /** What the shared objects of a room have in common. */
-export interface Shared {
+export interface Destroyable {
   subscribe(listener: () => void): () => void;
   destroy(): void;
 }
 
+/** What a hook shares with others in a room. */
+export interface Plan<Thing extends Destroyable, Snapshot> {
+  /** Makes the object and lets it listen. */
+  make: () => Thing;
+  /** What the hook returns of it. */
+  read: (object: Thing) => Snapshot;
+  /** What it returns before there is an object, on a server too. */
+  initial: Snapshot;
+}
+
 /** Holds at most one object at a time. */
-export class Held<Object_ extends Shared, Snapshot> {
-  readonly #make: () => Object_;
-  readonly #read: (object: Object_) => Snapshot;
-  #object: Object_ | undefined;
+export class Held<Thing extends Destroyable, Snapshot> {
+  readonly #plan: Plan<Thing, Snapshot>;
+  #object: Thing | undefined;
   #users = 0;
   // What was last seen, for renders while there is no object: before the first, and while hidden.
   #last: Snapshot;
@@ -19,11 +28,10 @@ export class Held<Object_ extends Shared, Snapshot> {
   /** For `useSyncExternalStore`, on a server and for the first render of its page in a browser. */
   readonly initial: () => Snapshot;
 
-  constructor(make: () => Object_, read: (object: Object_) => Snapshot, initial: Snapshot) {
-    this.#make = make;
-    this.#read = read;
-    this.#last = initial;
-    this.initial = () => initial;
+  constructor(plan: Plan<Thing, Snapshot>) {
+    this.#plan = plan;
+    this.#last = plan.initial;
+    this.initial = () => plan.initial;
   }
 
   /** For `useSyncExternalStore`. */
@@ -39,14 +47,14 @@ export class Held<Object_ extends Shared, Snapshot> {
 
   /** For `useSyncExternalStore`: the same identity until something changes. */
   readonly snapshot = (): Snapshot => {
-    if (this.#object !== undefined) this.#last = this.#read(this.#object);
+    if (this.#object !== undefined) this.#last = this.#plan.read(this.#object);
     return this.#last;
   };
 
   /** The object, made if need be. One that nobody comes to hear is destroyed again. */
-  object(): Object_ {
+  object(): Thing {
     if (this.#object === undefined) {
-      this.#object = this.#make();
+      this.#object = this.#plan.make();
       this.#destroyIfUnused();
     }
     return this.#object;

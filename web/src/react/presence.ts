@@ -17,12 +17,14 @@ export function usePresence<T>(key: string, value: T): Record<string, WrappedPre
   const db = useDatabase();
   const client = useUniqueClientId();
   const [others, held] = useHeld(
-    () => ({
-      make: () => new Presence<T>(db.room, { key, client, initial: value }),
+    db.room,
+    key,
+    (room) => ({
+      make: () => new Presence<T>(room, { key, client, initial: value }),
       read: recordOf<T>(),
       initial: NOBODY as Record<string, WrappedPresenceMessage<T>>,
     }),
-    [db, key, client],
+    client,
   );
   useEffect(() => held.object().update(value), [held, value]);
   return others;

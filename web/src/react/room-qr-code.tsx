@@ -18,9 +18,10 @@ export interface RoomQRCodeProps {
 }
 
 /** A QR code of the page's address with the room in it. Draws nothing while the address names no room. */
-export function RoomQRCode({ size = DEFAULT_PIXELS, label = 'QR code: join this room' }: RoomQRCodeProps = {}):
-  | ReactElement
-  | null {
+export function RoomQRCode({
+  size = DEFAULT_PIXELS,
+  label = 'QR code: join this room',
+}: RoomQRCodeProps = {}): ReactElement | null {
   const address = useSyncExternalStore(followAddress, addressWithRoom, noAddress);
   const code = useMemo(() => (address === null ? null : drawing(address)), [address]);
   if (code === null) return null;
@@ -45,6 +46,8 @@ function noAddress(): null {
 function drawing(text: string): { side: number; path: string } | null {
   if (new TextEncoder().encode(text).length > TEXT_BYTES_MAX) return null;
   const { data, size } = encode(text, { border: QUIET_MODULES });
-  const path = data.map((row, y) => row.map((dark, x) => (dark ? `M${x} ${y}h1v1h-1z` : '')).join('')).join('');
+  const path = data
+    .map((row, y) => row.map((dark, x) => (dark ? `M${x} ${y}h1v1h-1z` : '')).join(''))
+    .join('');
   return { side: size, path };
 }

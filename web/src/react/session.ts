@@ -115,11 +115,15 @@ export class RoomSession {
   }
 
   #heard(status: ConnectionStatus): void {
-    if (status.connected) return this.#tell(status);
     const { state, reason } = this.db.connection?.status ?? {};
-    if (reason === undefined) return this.#tell(NOT_YET);
-    const error = new RoomError(reason.code, reason.message);
-    this.#tell({ connected: false, error, retrying: state !== 'closed' });
+    if (status.connected) {
+      this.#tell(status);
+    } else if (reason === undefined) {
+      this.#tell(NOT_YET);
+    } else {
+      const error = new RoomError(reason.code, reason.message);
+      this.#tell({ connected: false, error, retrying: state !== 'closed' });
+    }
   }
 
   #tell(status: RoomConnectionStatus): void {

@@ -3,6 +3,7 @@
 import { useCallback, useInsertionEffect, useRef } from 'react';
 import { SharedReducer } from '../client/room/reducer.ts';
 import { useDatabase } from './context.ts';
+import type { Plan } from './held.ts';
 import { useHeld } from './use-held.ts';
 
 /** What may be said about a shared reducer besides. */
@@ -47,12 +48,12 @@ export function useSharedReducer<State, Action>(
   useInsertionEffect(() => {
     latest.current = reducer;
   }, [reducer]);
-  const [state, held] = useHeld(() => {
+  const [state, held] = useHeld(db.room, key, (room): Plan<SharedReducer<State, Action>, State> => {
     // Rendered states may be changed by careless components: the reducer's own must not be.
     const initial = options.immutable ? init(initialValue) : structuredClone(init(initialValue));
     return {
       make: () =>
-        new SharedReducer<State, Action>(db.room, key, {
+        new SharedReducer<State, Action>(room, key, {
           reducer: (before, action) => latest.current(before, action),
           initial,
           ...(options.threshold === undefined ? {} : { threshold: options.threshold }),
@@ -61,7 +62,7 @@ export function useSharedReducer<State, Action>(
       read: (shared) => shared.current,
       initial: options.immutable ? initial : structuredClone(initial),
     };
-  }, [db, key]);
+  });
   const dispatch = useCallback((action: Action) => held.object().dispatch(action), [held]);
   return [state, dispatch];
 }

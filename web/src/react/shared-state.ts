@@ -3,6 +3,7 @@
 import { useCallback } from 'react';
 import { SharedValue } from '../client/room/value.ts';
 import { useDatabase } from './context.ts';
+import type { Plan } from './held.ts';
 import { useHeld } from './use-held.ts';
 
 /** Sets a value, or makes it from the current one. */
@@ -16,12 +17,13 @@ export type SetterFunction<T> = (value: T | ((current: T) => T)) => void;
 export function useSharedState<T>(key: string, initialValue: T): [T, SetterFunction<T>] {
   const db = useDatabase();
   const [value, held] = useHeld(
-    () => ({
-      make: () => new SharedValue<T>(db.room, key, { initial: initialValue }),
+    db.room,
+    key,
+    (room): Plan<SharedValue<T>, T> => ({
+      make: () => new SharedValue<T>(room, key, { initial: initialValue }),
       read: (shared) => shared.current,
       initial: initialValue,
     }),
-    [db, key],
   );
   const set = useCallback((next: T | ((current: T) => T)) => held.object().set(next), [held]);
   return [value, set];
