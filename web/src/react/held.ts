@@ -15,6 +15,8 @@ export interface Plan<Thing extends Destroyable, Snapshot> {
   read: (object: Thing) => Snapshot;
   /** What it returns before there is an object, on a server too. */
   initial: Snapshot;
+  /** Whether two snapshots show the same, so that the older one may stay. Default: never. */
+  same?: (one: Snapshot, other: Snapshot) => boolean;
 }
 
 /** Holds at most one object at a time. */
@@ -24,6 +26,10 @@ export class Held<Thing extends Destroyable, Snapshot> {
   #users = 0;
   // What was last seen, for renders while there is no object: before the first, and while hidden.
   #last: Snapshot;
+  /** What was read when `#last` was decided. */
+  #read: Snapshot;
+  /** The next change is this component's own: it is shown even if it looks the same. */
+  #own = false;
 
   /** For `useSyncExternalStore`, on a server and for the first render of its page in a browser. */
   readonly initial: () => Snapshot;
@@ -31,6 +37,7 @@ export class Held<Thing extends Destroyable, Snapshot> {
   constructor(plan: Plan<Thing, Snapshot>) {
     this.#plan = plan;
     this.#last = plan.initial;
+    this.#read = plan.initial;
     this.initial = () => plan.initial;
   }
 
@@ -47,9 +54,23 @@ export class Held<Thing extends Destroyable, Snapshot> {
 
   /** For `useSyncExternalStore`: the same identity until something changes. */
   readonly snapshot = (): Snapshot => {
-    if (this.#object !== undefined) this.#last = this.#plan.read(this.#object);
+    if (this.#object === undefined) return this.#last;
+    const read = this.#plan.read(this.#object);
+    if (read === this.#read) return this.#last;
+    this.#read = read;
+    if (this.#own || this.#plan.same?.(this.#last, read) !== true) this.#last = read;
+    this.#own = false;
     return this.#last;
   };
+
+  /**
+   * The object, for a change by this component. It is shown in any case: the component may have changed what it was
+   * shown before, in place, and then nothing would look different.
+   */
+  forOwnChange(): Thing {
+    this.#own = this.#plan.same !== undefined;
+    return this.object();
+  }
 
   /** The object, made if need be. One that nobody comes to hear is destroyed again. */
   object(): Thing {

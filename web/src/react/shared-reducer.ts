@@ -3,6 +3,7 @@
 import { useCallback, useInsertionEffect, useRef } from 'react';
 import { SharedReducer } from '../client/room/reducer.ts';
 import { useDatabase } from './context.ts';
+import { equal } from './equal.ts';
 import type { Plan } from './held.ts';
 import { useHeld } from './use-held.ts';
 
@@ -60,9 +61,10 @@ export function useSharedReducer<State, Action>(
           ...(options.immutable ? {} : { clone: structuredClone<State> }),
         }),
       read: (shared) => shared.current,
+      same: equal,
       initial: options.immutable ? initial : structuredClone(initial),
     };
   });
-  const dispatch = useCallback((action: Action) => held.object().dispatch(action), [held]);
+  const dispatch = useCallback((action: Action) => held.forOwnChange().dispatch(action), [held]);
   return [state, dispatch];
 }
