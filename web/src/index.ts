@@ -1,5 +1,4 @@
 // The package's main entry: rooms. A table of contents, without logic.
-export { RoomConnection } from './client/room/connection.ts';
 export { Api, type RoomResult } from './client/room/driftdb/api.ts';
 export { uniqueClientId } from './client/room/driftdb/client_id.ts';
 export { Compactable, Compactor } from './client/room/driftdb/compactor.ts';
@@ -18,7 +17,11 @@ export { type LogEntry, SharedLog, type SharedLogOptions } from './client/room/l
 export { SharedMap } from './client/room/map.ts';
 export { type Peer, Presence, type PresenceOptions } from './client/room/presence.ts';
 export { SharedReducer, type SharedReducerOptions } from './client/room/reducer.ts';
-export type { ReadableRoom, Room } from './client/room/room.ts';
+export { type ReadableRoom, Room } from './client/room/room.ts';
+export { type RoomInfo, RoomsApi, type RoomsApiOptions } from './client/room/api.ts';
+export { type Page, RoomConnection } from './client/room/connection.ts';
+export { type HttpPush, RoomHttp, type RoomHttpOptions, type StreamPage } from './client/room/http.ts';
+export { LatencyMeter } from './client/room/latency.ts';
 export type {
   Acknowledgement,
   KeyEvent,
@@ -34,5 +37,5 @@ export { SharedValue, type SharedValueOptions } from './client/room/value.ts';
 export { PeerConnections, type PeerConnectionsOptions, type PeerState } from './client/room/webrtc.ts';
 export { RoomError, SeabagError } from './protocol/error.ts';
 export type { PushAction } from './protocol/room/action.ts';
-export { type Cursor, formatCursor, parseCursor } from './protocol/room/name.ts';
+export { CURSOR_START, type Cursor, formatCursor, parseCursor } from './protocol/room/name.ts';
 export type { KeySummary, RoomEntry, StreamEntry } from './protocol/room/server_message.ts';
