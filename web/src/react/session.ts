@@ -3,7 +3,6 @@
 
 import { showRoom } from '../client/room/address.ts';
 import { DbConnection } from '../client/room/driftdb/connection.ts';
-import type { ConnectionStatus } from '../client/room/driftdb/types.ts';
 import { RoomError } from '../protocol/error.ts';
 import { newRoom } from './creation.ts';
 
@@ -82,12 +81,11 @@ export class RoomSession {
 
   #begin(): () => void {
     const stop = new AbortController();
-    const hear = (status: ConnectionStatus) => this.#heard(status);
-    this.db.statusListener.addListener(hear);
+    const unsubscribe = this.db.room.onStatus(() => this.#look());
     void this.#connect(stop.signal);
     return () => {
       stop.abort();
-      this.db.statusListener.removeListener(hear);
+      unsubscribe();
       this.db.disconnect();
       this.#tell(NOT_YET);
     };
@@ -114,16 +112,18 @@ export class RoomSession {
     return room;
   }
 
-  #heard(status: ConnectionStatus): void {
-    const { state, reason } = this.db.connection?.status ?? {};
-    if (status.connected) {
-      this.#tell(status);
-    } else if (reason === undefined) {
-      this.#tell(NOT_YET);
-    } else {
-      const error = new RoomError(reason.code, reason.message);
-      this.#tell({ connected: false, error, retrying: state !== 'closed' });
+  /** The connection's status changes with every message; here only what a user sees of it counts. */
+  #look(): void {
+    const { db } = this;
+    if (db.status.connected) {
+      if (!this.#status.connected) this.#tell(db.status);
+      return;
     }
+    const { state, reason } = db.connection?.status ?? {};
+    const retrying = state !== 'closed';
+    const { connected, error, retrying: before } = { retrying: undefined, ...this.#status };
+    if (!connected && error?.code === reason?.code && (reason === undefined || before === retrying)) return;
+    this.#tell(reason === undefined ? NOT_YET : { connected: false, error: asError(reason), retrying });
   }
 
   #tell(status: RoomConnectionStatus): void {
@@ -134,6 +134,10 @@ export class RoomSession {
 
 function roomUrl(api: string, room: string): string {
   return `${api.replace(/\/+$/, '')}/room/${encodeURIComponent(room)}`;
+}
+
+function asError({ code, message }: { code: string; message: string }): RoomError {
+  return new RoomError(code, message);
 }
 
 function asRoomError(error: unknown): RoomError {

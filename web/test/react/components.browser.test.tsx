@@ -83,17 +83,18 @@ test('the QR code follows the address', async () => {
   await until('it is another', () => path() !== first);
 });
 
+function App() {
+  const [name] = useSharedState('name', 'nobody');
+  const id = useUniqueClientId();
+  return (
+    <>
+      <p data-testid="name">{name}</p>
+      <p data-testid="id">{id}</p>
+    </>
+  );
+}
+
 test('a page from a server is taken over without a mismatch, and then lives', async () => {
-  function App() {
-    const [name] = useSharedState('name', 'nobody');
-    const id = useUniqueClientId();
-    return (
-      <>
-        <p data-testid="name">{name}</p>
-        <p data-testid="id">{id}</p>
-      </>
-    );
-  }
   const app = (
     <DriftDBProvider api={server}>
       <App />

@@ -14,7 +14,7 @@ import {
   useUniqueClientId,
 } from '../../src/react.ts';
 import { until } from '../support/until.ts';
-import { User } from './user.tsx';
+import { acting, User } from './user.tsx';
 
 let server: string;
 let room: string;
@@ -102,7 +102,10 @@ test('a setter that is given a function goes on from the current value, also twi
 
 test('two who set at the same time end with the same value', async () => {
   const [one, two] = [await comes(<Value />), await comes(<Value />)];
-  await Promise.all([one.clicks('ten'), two.clicks('more')]);
+  await acting(() => {
+    one.button('ten').click();
+    two.button('more').click();
+  });
   const late = await comes(<Value />);
   await until('the late one has read it', () => late.text('value') !== '0');
   await until('all agree', () => {
@@ -143,14 +146,17 @@ test('a shared value renders once for each change, and not for joining an empty 
   expect(two.text('renders')).toBe('3');
 });
 
+const seen = new Set<unknown>();
+
+function Stable() {
+  const [value, setValue] = useSharedState('stable', 0);
+  const [sum, add] = useSharedReducer('sum', (before: number, more: number) => before + more, 0);
+  seen.add(setValue).add(add);
+  return <Button name="go" does={() => [setValue(value + 1), add(sum + 1)]} />;
+}
+
 test('the setter and dispatch are the same in every render', async () => {
-  const seen = new Set<unknown>();
-  function Stable() {
-    const [value, setValue] = useSharedState('stable', 0);
-    const [sum, add] = useSharedReducer('sum', (before: number, more: number) => before + more, 0);
-    seen.add(setValue).add(add);
-    return <Button name="go" does={() => [setValue(value + 1), add(sum + 1)]} />;
-  }
+  seen.clear();
   const one = await comes(<Stable />);
   await one.clicks('go');
   await one.clicks('go');
@@ -206,20 +212,25 @@ test('a reducer renders once for an own action, not again for its echo', async (
   expect(two.text('renders')).toBe('4');
 });
 
+const appended = (before: number[], id: number) => [...before, id];
+
+function Sums({ base }: { base: number }) {
+  const [all, dispatch] = useSharedReducer('sums', appended, []);
+  const many = () => Array.from({ length: 40 }, (_, index) => dispatch(base + index));
+  return (
+    <>
+      <p data-testid="all">{all.join(' ')}</p>
+      <Button name="many" does={many} />
+    </>
+  );
+}
+
 test('many actions of two users at once: both end with the state of a third who comes later', async () => {
-  const sum = (before: number[], id: number) => [...before, id];
-  function Sums({ base }: { base: number }) {
-    const [all, dispatch] = useSharedReducer('sums', sum, []);
-    const many = () => Array.from({ length: 40 }, (_, index) => dispatch(base + index));
-    return (
-      <>
-        <p data-testid="all">{all.join(' ')}</p>
-        <Button name="many" does={many} />
-      </>
-    );
-  }
   const [one, two] = [await comes(<Sums base={100} />), await comes(<Sums base={500} />)];
-  await Promise.all([one.clicks('many'), two.clicks('many')]);
+  await acting(() => {
+    one.button('many').click();
+    two.button('many').click();
+  });
   await until('all have come', () => [one, two].every((user) => user.text('all')?.split(' ').length === 80));
   const late = await comes(<Sums base={900} />);
   await until('the late one has it', () => late.text('all')?.split(' ').length === 80);
@@ -236,41 +247,43 @@ test('a new reducer is used from its render on', async () => {
   expect(one.text('items')).toBe('100');
 });
 
+function Board() {
+  const [cells, take] = useSharedReducer(
+    'board',
+    (before: string[], cell: number) => before.map((mark, index) => (index === cell ? 'x' : mark)),
+    3,
+    (size) => Array.from({ length: size }, () => '-'),
+  );
+  return (
+    <>
+      <p data-testid="cells">{cells.join('')}</p>
+      <Button name="take" does={() => take(1)} />
+    </>
+  );
+}
+
 test('the initial state can be made by a function, and may be a long expression written in place', async () => {
-  function Board() {
-    const [cells, take] = useSharedReducer(
-      'board',
-      (before: string[], cell: number) => before.map((mark, index) => (index === cell ? 'x' : mark)),
-      3,
-      (size) => Array.from({ length: size }, () => '-'),
-    );
-    return (
-      <>
-        <p data-testid="cells">{cells.join('')}</p>
-        <Button name="take" does={() => take(1)} />
-      </>
-    );
-  }
   const [one, two] = [await comes(<Board />), await comes(<Board />)];
   expect(one.text('cells')).toBe('---');
   await one.clicks('take');
   await two.sees('cells', '-x-');
 });
 
+function Careless() {
+  const [items, dispatch] = useSharedReducer('items', changeInPlace, []);
+  const carelessly = () => {
+    items.push({ id: 99, done: true });
+    dispatch({ type: 'add', id: 1 });
+  };
+  return (
+    <>
+      <p data-testid="items">{items.map(({ id }) => id).join(' ')}</p>
+      <Button name="careless" does={carelessly} />
+    </>
+  );
+}
+
 test('a component that changes a rendered state does not damage what is shared', async () => {
-  function Careless() {
-    const [items, dispatch] = useSharedReducer('items', changeInPlace, []);
-    const carelessly = () => {
-      items.push({ id: 99, done: true });
-      dispatch({ type: 'add', id: 1 });
-    };
-    return (
-      <>
-        <p data-testid="items">{items.map(({ id }) => id).join(' ')}</p>
-        <Button name="careless" does={carelessly} />
-      </>
-    );
-  }
   const [one, two] = [await comes(<Careless />), await comes(<Items />)];
   await one.clicks('careless');
   expect(one.text('items')).toBe('1');
@@ -298,12 +311,13 @@ test('presence: everyone sees the others, what they show, and when they leave', 
   await one.sees('others', 'two: green');
 });
 
+function Point() {
+  const others = usePresence('points', { x: 1, y: 2 });
+  const renders = Renders();
+  return <p data-testid="renders">{`${Object.keys(others).length} ${renders}`}</p>;
+}
+
 test('presence with a value written in place renders no more often than it changes', async () => {
-  function Point() {
-    const others = usePresence('points', { x: 1, y: 2 });
-    const renders = Renders();
-    return <p data-testid="renders">{`${Object.keys(others).length} ${renders}`}</p>;
-  }
   const one = await comes(<Point />, 'one');
   const two = await comes(<Point />, 'two');
   await two.sees('renders', '1 2');
@@ -329,13 +343,14 @@ test('under StrictMode a user is there once, and gone after unmounting', async (
 
 // The connection
 
+function Latency() {
+  const latency = useLatency();
+  return <p data-testid="latency">{latency === null ? 'unknown' : latency >= 0 ? 'some' : 'negative'}</p>;
+}
+
 test('latency is measured, and null when the server is gone', async () => {
   const own = await commands.startServer();
   const its = (await new RoomsApi(own).createRoom()).room;
-  function Latency() {
-    const latency = useLatency();
-    return <p data-testid="latency">{latency === null ? 'unknown' : latency >= 0 ? 'some' : 'negative'}</p>;
-  }
   const one = await User.comes(
     <DriftDBProvider api={own} room={its}>
       <Latency />
@@ -349,10 +364,11 @@ test('latency is measured, and null when the server is gone', async () => {
   await commands.removeServer(own);
 });
 
+function Id() {
+  return <p data-testid="id">{useUniqueClientId()}</p>;
+}
+
 test('the client id is the same in all components and after a reload, unless the provider names one', async () => {
-  function Id() {
-    return <p data-testid="id">{useUniqueClientId()}</p>;
-  }
   const one = await comes(<Id />);
   const two = await comes(<Id />);
   const named = await comes(<Id />, 'ada');

@@ -237,18 +237,19 @@ test('another server in the property: it joins there', async () => {
   await commands.removeServer(other);
 });
 
+function Bytes() {
+  const [bytes, setBytes] = useSharedState('bytes', new Uint8Array());
+  return (
+    <>
+      <p data-testid="bytes">{bytes instanceof Uint8Array ? bytes.join(' ') : 'no bytes'}</p>
+      <button type="button" onClick={() => setBytes(Uint8Array.of(1, 2, 255))}>
+        Set
+      </button>
+    </>
+  );
+}
+
 test('with CBOR, bytes arrive as bytes', async () => {
-  function Bytes() {
-    const [bytes, setBytes] = useSharedState('bytes', new Uint8Array());
-    return (
-      <>
-        <p data-testid="bytes">{bytes instanceof Uint8Array ? bytes.join(' ') : 'no bytes'}</p>
-        <button type="button" onClick={() => setBytes(Uint8Array.of(1, 2, 255))}>
-          Set
-        </button>
-      </>
-    );
-  }
   const app = (
     <DriftDBProvider api={server} room={await newRoom()} useBinary>
       <Bytes />
@@ -358,12 +359,13 @@ test('a guarded server: without the token it is told, with the token it works', 
   await commands.removeServer(guarded);
 });
 
+function Strict() {
+  const status = useConnectionStatus();
+  if (status.error !== undefined && !status.connected && !status.retrying) throw status.error;
+  return null;
+}
+
 test('an error boundary gets the error that a component throws', async () => {
-  function Strict() {
-    const status = useConnectionStatus();
-    if (status.error !== undefined && !status.connected && !status.retrying) throw status.error;
-    return null;
-  }
   const quiet = vi.spyOn(console, 'error').mockImplementation(() => undefined);
   const user = await comes(
     <Boundary>
@@ -376,11 +378,12 @@ test('an error boundary gets the error that a component throws', async () => {
   quiet.mockRestore();
 });
 
+function Lost() {
+  useDatabase();
+  return null;
+}
+
 test('outside of a provider a hook says what is missing', async () => {
-  function Lost() {
-    useDatabase();
-    return null;
-  }
   const quiet = vi.spyOn(console, 'error').mockImplementation(() => undefined);
   const user = await comes(
     <Boundary>

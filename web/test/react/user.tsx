@@ -67,10 +67,15 @@ export class User {
   }
 
   async clicks(name: string): Promise<void> {
+    await acting(() => this.button(name).click());
+  }
+
+  /** For several clicks at once, inside of one `acting`. */
+  button(name: string): HTMLButtonElement {
     const buttons = [...this.container.querySelectorAll('button')];
     const button = buttons.find((each) => each.textContent === name);
     if (button === undefined) throw new Error(`no button ${name}`);
-    await acting(() => button.click());
+    return button;
   }
 
   async sees(id: string, text: string): Promise<void> {
