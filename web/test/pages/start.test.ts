@@ -2,6 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import type { Browser, Page } from 'playwright-core';
@@ -9,6 +10,7 @@ import { encode } from 'uqr';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { lacks, small } from '../support/accessible.ts';
 import { Server } from '../support/server.ts';
+import { until } from '../support/until.ts';
 import { PHONE, startChromium, visit } from '../support/visit.ts';
 
 const run = promisify(execFile);
@@ -69,6 +71,36 @@ test('a room that it makes can be used by the commands it shows, and is there af
   expect(new URL(page.url()).hash).toBe('');
   expect(complaints).toEqual([]);
   await context.close();
+});
+
+test('the program that it shows runs in a page of another origin, without npm', async () => {
+  const { page, context } = await visit(browser, server.url);
+  await page.getByRole('button', { name: 'Create a room' }).click();
+  const program = await shown(page, 'From a web page');
+  const room = await shown(page, 'Address for programs');
+  await context.close();
+
+  const elsewhere = createServer((_request, response) => {
+    response.setHeader('content-type', 'text/html; charset=utf-8');
+    response.end(`<!doctype html><title>Elsewhere</title>${program}`);
+  });
+  await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve));
+  const address = elsewhere.address();
+  if (typeof address !== 'object' || address === null) throw new Error('no port');
+  const visitor = await browser.newPage();
+  const heard: string[] = [];
+  visitor.on('console', (message) => heard.push(message.text()));
+  visitor.on('pageerror', (error) => heard.push(String(error)));
+  await visitor.goto(`http://127.0.0.1:${address.port}/`);
+  const stored = await until('the greeting is in the room', async () => {
+    const text = await (await fetch(`${room}/stream`)).text();
+    return text.includes('"greeting"') ? text : undefined;
+  });
+  expect(stored).toContain('"key":"greeting","value":"hello"');
+  await until('the page has heard its own greeting', () => heard.some((text) => text.includes('hello')));
+  expect(heard.filter((text) => /error/i.test(text))).toEqual([]);
+  await visitor.close();
+  await new Promise((resolve) => elsewhere.close(resolve));
 });
 
 test('its QR code leads to the whiteboard in this room, module by module', async () => {

@@ -70,10 +70,15 @@ export async function small(page: Page): Promise<string[]> {
 async function nameless(page: Page): Promise<string[]> {
   const session = await page.context().newCDPSession(page);
   const { nodes } = await session.send('Accessibility.getFullAXTree');
-  await session.detach();
   const spoken = nodes.filter((node) => !node.ignored && NAMED_ROLES.has(String(node.role?.value)));
-  const mute = spoken.filter((node) => String(node.name?.value ?? '').trim() === '');
-  return mute.map((node) => `a ${String(node.role?.value)} has no name`);
+  const complaints: string[] = [];
+  for (const node of spoken.filter((found) => String(found.name?.value ?? '').trim() === '')) {
+    const role = String(node.role?.value);
+    const told = await session.send('DOM.describeNode', { backendNodeId: node.backendDOMNodeId ?? 0 });
+    complaints.push(`a ${role} has no name: ${told.node.localName} ${told.node.attributes?.join(' ') ?? ''}`);
+  }
+  await session.detach();
+  return complaints;
 }
 
 /** Texts whose colour is too near to that of their ground (WCAG 2.2, 1.4.3). */

@@ -105,8 +105,14 @@ export async function corner(
 export async function painted(page: Page): Promise<{ inked: number; sum: number }> {
   return page.evaluate(() => {
     const canvas = document.querySelector<HTMLCanvasElement>('canvas.layer');
-    const context = canvas?.getContext('2d');
-    if (!canvas || !context) throw new Error('no canvas');
+    if (canvas === null) throw new Error('no canvas');
+    // A copy: reading the page's own canvas would change how it is drawn on.
+    const copy = document.createElement('canvas');
+    copy.width = canvas.width;
+    copy.height = canvas.height;
+    const context = copy.getContext('2d', { willReadFrequently: true });
+    if (context === null) throw new Error('no context');
+    context.drawImage(canvas, 0, 0);
     const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
     const pixels = new Uint32Array(data.buffer);
     let inked = 0;

@@ -1,11 +1,11 @@
-// Serves pages from a fresh build instead of those inside the binary, while they are being written: `SEABAG_PAGES` names
+// Serves pages from a fresh build instead of those inside the binary, while they are being written: `SEABAG_FRESH_PAGES` names
 // the folder of `npx vite build --outDir FOLDER`. Everything else still comes from the real server.
 
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { BrowserContext } from 'playwright-core';
 
-const folder = process.env.SEABAG_PAGES;
+const folder = process.env.SEABAG_FRESH_PAGES;
 const MEDIA: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
@@ -18,7 +18,7 @@ const POLICY =
   "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
   "require-trusted-types-for 'script'; trusted-types seabag";
 
-/** Does nothing unless `SEABAG_PAGES` is set. */
+/** Does nothing unless `SEABAG_FRESH_PAGES` is set. */
 export async function serveFreshPages(context: BrowserContext): Promise<void> {
   if (folder === undefined) return;
   // To Chromium such pages come from nowhere, and from there this machine is out of bounds.
