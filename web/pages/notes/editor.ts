@@ -119,14 +119,11 @@ export class Editor {
     this.#places();
     if (eid === undefined) return;
     const now = notes.find((note) => note.eid === eid);
-    if (now === undefined) return this.#gone();
-    if (now.text === this.#base) return;
-    if (this.#dirty) return this.#differs(now);
-    const { selectionStart, selectionEnd } = this.#text;
-    this.#base = now.text;
-    this.#text.value = now.text;
-    this.#text.setSelectionRange(selectionStart, selectionEnd);
-    this.#say('Changed on another device just now.');
+    if (now === undefined) this.#gone();
+    else if (now.text !== this.#base) {
+      if (this.#dirty) this.#differs(now);
+      else this.#adopt(now);
+    }
   }
 
   /** Saves what is typed. With a choice that is open, what is here becomes a note of its own: nothing is lost. */
@@ -240,6 +237,14 @@ export class Editor {
   async #leave(): Promise<void> {
     await this.close();
     this.#actions.closed();
+  }
+
+  #adopt(theirs: Note): void {
+    const { selectionStart, selectionEnd } = this.#text;
+    this.#base = theirs.text;
+    this.#text.value = theirs.text;
+    this.#text.setSelectionRange(selectionStart, selectionEnd);
+    this.#say('Changed on another device just now.');
   }
 
   #gone(): void {
