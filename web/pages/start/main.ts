@@ -74,7 +74,7 @@ async function begin(): Promise<void> {
   }
 
   function offered(known: About): HTMLElement {
-    return roomForm(known.needsToken, (room) => showRoom(place, room, offer));
+    return roomForm(known.needsToken, (room) => showRoom(place, room, offer).focus());
   }
 }
 

@@ -28,8 +28,8 @@ export function roomForm(needsToken: boolean, made: (room: Room) => void): HTMLF
   return form;
 }
 
-/** Shows a room in `place`, and puts it into the address so that it is there after a reload. */
-export function showRoom(place: HTMLElement, room: Room, forget: () => void): void {
+/** Shows a room in `place`, and puts it into the address so that it is there after a reload. Gives back its heading. */
+export function showRoom(place: HTMLElement, room: Room, forget: () => void): HTMLElement {
   writeFragment('room', room.id);
   const board = pageUrl('/whiteboard', { room: room.id });
   const heading = element('h3', { tabindex: -1 }, ['Your room']);
@@ -54,7 +54,7 @@ export function showRoom(place: HTMLElement, room: Room, forget: () => void): vo
       element('figcaption', { class: 'hint' }, [phoneHint()]),
     ]),
   ]);
-  heading.focus();
+  return heading;
 }
 
 function shown(label: string, content: string): HTMLDivElement {
