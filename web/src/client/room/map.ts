@@ -24,8 +24,11 @@ export class SharedMap<V> extends Shared<ReadonlyMap<string, V>> {
   #prefix: string;
   #confirmed = new Map<string, Written<V>>();
   #pending: Pending<Change<V>>;
+  /** The room's entries were read since the last reset. */
   #loaded = false;
-  #loading = false;
+  #reading = false;
+  /** There was a cut: keys may have gone without our hearing it. */
+  #cut = false;
   #subscriptions: Unsubscribe[];
 
   /** Keys of the room that begin with `name/` are the map's. */
@@ -129,19 +132,50 @@ export class SharedMap<V> extends Shared<ReadonlyMap<string, V>> {
   }
 
   #statusChanged(): void {
-    const live = this.#room.status.state === 'live';
-    if (live && !this.#loaded && !this.#loading) void this.#load();
+    if (this.#room.status.state !== 'live') this.#cut = true;
+    else if ((this.#cut || !this.#loaded) && !this.#reading) void this.#read();
+  }
+
+  /** Reads what is missing until nothing is, or the connection ends: then again when it is back. */
+  async #read(): Promise<void> {
+    this.#reading = true;
+    try {
+      while (!this.ended && (!this.#loaded || this.#cut)) {
+        if (this.#loaded) await this.#dropGone();
+        else await this.#load();
+      }
+    } catch {
+      // The next status that says `live` begins anew.
+    }
+    this.#reading = false;
   }
 
   async #load(): Promise<void> {
-    this.#loading = true;
+    this.#loaded = true;
+    this.#cut = false;
     try {
-      for (const { key, seq, value } of await this.#room.entries()) this.#hear(key, seq, value);
-      this.#loaded = true;
-    } catch {
-      // The connection ended: again when it is back.
+      const entries = await this.#room.entries();
+      for (const { key, seq, value } of entries) this.#hear(key, seq, value);
+    } catch (error) {
+      this.#loaded = false;
+      throw error;
     }
-    this.#loading = false;
+    this.heard();
+  }
+
+  /** What the room has no key for any more was deleted and trimmed. What was heard since the question stays. */
+  async #dropGone(): Promise<void> {
+    const asked = this.#room.status.seq;
+    this.#cut = false;
+    try {
+      const there = new Set((await this.#room.keys()).map((summary) => summary.key));
+      for (const [key, { seq }] of this.#confirmed) {
+        if (seq <= asked && !there.has(this.#prefix + key)) this.#confirmed.delete(key);
+      }
+    } catch (error) {
+      this.#cut = true;
+      throw error;
+    }
     this.heard();
   }
 }

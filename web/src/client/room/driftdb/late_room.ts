@@ -31,6 +31,12 @@ export class LateRoom implements Room {
   #statusListeners = new Set<(status: RoomState) => void>();
   #wills = new Map<string, unknown>();
   #early: EarlyPush[] = [];
+  #sized: (key: string, size: number) => void;
+
+  /** `sized` hears how long a push made its key's stream. */
+  constructor(sized: (key: string, size: number) => void) {
+    this.#sized = sized;
+  }
 
   get status(): RoomState {
     return this.#room?.status ?? NOT_JOINED;
@@ -51,17 +57,22 @@ export class LateRoom implements Room {
   }
 
   push(key: string, value: unknown, action: PushAction): SentPush {
-    if (this.#room !== undefined) return this.#room.push(key, value, action);
-    if (action.type === 'relay' || this.#early.length >= EARLY_PUSHES_MAX) {
-      const why = action.type === 'relay' ? 'offline' : 'queue_full';
-      const done = Promise.reject<Acknowledgement>(new RoomError(why, 'there is no connection yet'));
-      done.catch(() => undefined);
-      return { id: 0, done };
-    }
-    const done = new Promise<Acknowledgement>((resolve) => {
-      this.#early.push({ send: (room) => room.push(key, value, action).done, resolve });
+    const sent = this.#room?.push(key, value, action) ?? this.#hold(key, value, action);
+    sent.done.then(
+      ({ size }) => {
+        if (size !== null) this.#sized(key, size);
+      },
+      () => undefined,
+    );
+    return sent;
+  }
+
+  #hold(key: string, value: unknown, action: PushAction): SentPush {
+    const done = new Promise<Acknowledgement>((resolve, reject) => {
+      if (action.type === 'relay') reject(new RoomError('offline', 'there is no connection yet'));
+      else if (this.#early.length >= EARLY_PUSHES_MAX) reject(new RoomError('queue_full', 'too much waits'));
+      else this.#early.push({ send: (room) => room.push(key, value, action).done, resolve });
     });
-    done.catch(() => undefined);
     return { id: 0, done };
   }
 
