@@ -1,8 +1,15 @@
 // Reads an account as it lies at the host, bag by bag: what the host sees of each, and what it holds once it is opened
 // here. It asks and never writes: an account that is not there is not made, and nothing is merged.
 
-import { encodeRequest, noticesQuery, pathOf, answerBytesMax, type Request, readAnswer } from '../../src/client/host/call.ts';
 import { HostAddress } from '../../src/client/host/address.ts';
+import {
+  answerBytesMax,
+  encodeRequest,
+  noticesQuery,
+  pathOf,
+  type Request,
+  readAnswer,
+} from '../../src/client/host/call.ts';
 import { HostDriver } from '../../src/client/host/driver.ts';
 import { failureText } from '../../src/client/host/event.ts';
 import { listen } from '../../src/client/host/notice_socket.ts';
@@ -10,11 +17,11 @@ import { Sealer } from '../../src/crypto/seal.ts';
 import type { Seed } from '../../src/crypto/seed.ts';
 import { type Envelope, readEnvelope, type Unreadable } from '../../src/entdb/envelope.ts';
 import type { SealedHead } from '../../src/protocol/host/bag.ts';
-import { type MessageHead, isDelete, timeMsOf } from '../../src/protocol/host/message.ts';
+import type { Reader } from '../../src/protocol/host/bytes.ts';
+import { isDelete, type MessageHead, timeMsOf } from '../../src/protocol/host/message.ts';
 import { decodeNotice } from '../../src/protocol/host/notice.ts';
 import { readPageHead, readPeekItems } from '../../src/protocol/host/peek.ts';
 import { readPullItems } from '../../src/protocol/host/pull.ts';
-import type { Reader } from '../../src/protocol/host/bytes.ts';
 import { Status, StatusError } from '../../src/protocol/host/status.ts';
 import { encodeHex } from '../../src/protocol/host/text.ts';
 
@@ -124,12 +131,23 @@ export class Account {
       const head = heads[place];
       const body = bodies.get(seq);
       const seen = { seq, headBytes: sealed.head.length, bodyBytes: body?.length ?? null };
-      if (head === undefined || head instanceof StatusError) return closed(seen, head?.message ?? 'it does not open');
-      return { ...seen, head, timeMs: timeMsOf(head), deleted: isDelete(head), ...this.#content(sealed, head, body) };
+      if (head === undefined || head instanceof StatusError)
+        return closed(seen, head?.message ?? 'it does not open');
+      return {
+        ...seen,
+        head,
+        timeMs: timeMsOf(head),
+        deleted: isDelete(head),
+        ...this.#content(sealed, head, body),
+      };
     });
   }
 
-  #content(sealed: SealedHead, head: MessageHead, body: Uint8Array | undefined): Pick<OpenedBag, 'content' | 'problem'> {
+  #content(
+    sealed: SealedHead,
+    head: MessageHead,
+    body: Uint8Array | undefined,
+  ): Pick<OpenedBag, 'content' | 'problem'> {
     if (isDelete(head)) return { content: null, problem: null };
     if (body === undefined) return { content: null, problem: 'the host has no body for it' };
     try {
@@ -146,9 +164,21 @@ export class Account {
   /** Null: there is no such account. A clock that differs is asked about once more with the host's time. */
   async #ask(request: Request, again = false): Promise<Reader | null> {
     const sentMs = Date.now();
-    const body = await encodeRequest(request, this.#sealer, this.#address.origin, sentMs + this.#clockOffsetMs);
+    const body = await encodeRequest(
+      request,
+      this.#sealer,
+      this.#address.origin,
+      sentMs + this.#clockOffsetMs,
+    );
     const result = await this.#driver.call(
-      { type: 'call', call: 0, path: pathOf(request), body, token: false, answerBytesMax: answerBytesMax(request) },
+      {
+        type: 'call',
+        call: 0,
+        path: pathOf(request),
+        body,
+        token: false,
+        answerBytesMax: answerBytesMax(request),
+      },
       this.#stop.signal,
     );
     if (!result.ok) throw new Error(failureText(result.failure));

@@ -83,15 +83,13 @@ class AccountView {
       this.#rows,
     ]);
     fill(this.#place, [
-      element('div', { class: 'row' }, [
-        button('Forget the seed', () => this.#leave()),
-        this.#state,
-      ]),
+      element('div', { class: 'row' }, [button('Forget the seed', () => this.#leave()), this.#state]),
       this.#facts,
       element('div', { class: 'scroll', tabindex: 0, role: 'region', 'aria-label': 'Bags' }, [table]),
       this.#more,
     ]);
-    if (page === null) this.#say('This host knows no such account: nothing was ever pushed with this seed and label.');
+    if (page === null)
+      this.#say('This host knows no such account: nothing was ever pushed with this seed and label.');
     else this.#take(page);
     await this.#follow();
   }
@@ -162,14 +160,16 @@ function row(bag: OpenedBag): HTMLTableRowElement {
     element('td', {}, [bag.timeMs === null ? '' : new Date(bag.timeMs).toISOString()]),
     element('td', {}, [
       element('code', {}, [head?.eid ?? '']),
-      content?.parent !== undefined && content.parent !== null && element('div', { class: 'hint' }, [`under ${content.parent}`]),
+      content?.parent !== undefined && element('div', { class: 'hint' }, [`under ${content.parent}`]),
     ]),
     element('td', {}, [
       bag.deleted ? 'deleted' : (content?.type ?? ''),
-      content?.group !== undefined && content.group !== null && element('div', { class: 'hint' }, [`in ${content.group}`]),
+      content?.group !== undefined && element('div', { class: 'hint' }, [`in ${content.group}`]),
     ]),
     element('td', {}, [
-      problem !== null ? element('span', { class: 'error' }, [problem]) : content !== null && prettyValue(content.body),
+      problem !== null
+        ? element('span', { class: 'error' }, [problem])
+        : content !== null && prettyValue(content.body),
     ]),
   ]);
 }
