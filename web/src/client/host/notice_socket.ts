@@ -1,0 +1,60 @@
+// Listens to an account's notices over a WebSocket. A browser cannot ping: an end that nobody announced is found by the
+// session's own looking again, and by the events of the page that say so.
+
+import type { Event } from './event.ts';
+
+/** How long a socket may take to open, milliseconds. */
+export const OPEN_MS_MAX = 10_000;
+/** The longest frame to take, bytes: heads of what one push brought. */
+const FRAME_BYTES_MAX = 16 * 1024 * 1024;
+
+/** As the built-in `WebSocket`; `ws` of Node 20 will do. */
+export type WebSocketConstructor = new (url: string) => WebSocket;
+
+/**
+ * Listens until the connection ends, or until what is returned is called; after that nothing is heard any more. The
+ * address signs in: it is not for logs.
+ *
+ * Hears `notices_opened` at most once, then `notice`s, and `notices_closed` last.
+ */
+export function listen(
+  address: string,
+  hear: (event: Event) => void,
+  webSocket: WebSocketConstructor,
+): () => void {
+  let [over, socket] = [false, undefined as WebSocket | undefined];
+  const end = () => {
+    if (over) return;
+    over = true;
+    clearTimeout(timer);
+    // A socket that is not open yet may complain about being closed; nobody has to know.
+    socket?.close();
+  };
+  const lost = () => {
+    if (over) return;
+    end();
+    hear({ type: 'notices_closed' });
+  };
+  const timer = setTimeout(lost, OPEN_MS_MAX);
+  try {
+    socket = new webSocket(address);
+  } catch {
+    // Such as plain HTTP from a page that came over TLS. The session must not hear of it while it acts.
+    queueMicrotask(lost);
+    return end;
+  }
+  socket.binaryType = 'arraybuffer';
+  socket.addEventListener('open', () => {
+    clearTimeout(timer);
+    if (!over) hear({ type: 'notices_opened' });
+  });
+  socket.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
+    if (over || !(data instanceof ArrayBuffer)) return;
+    if (data.byteLength > FRAME_BYTES_MAX) lost();
+    else hear({ type: 'notice', frame: new Uint8Array(data) });
+  });
+  socket.addEventListener('close', lost);
+  // It is followed by a close; without a listener some implementations throw.
+  socket.addEventListener('error', () => undefined);
+  return end;
+}

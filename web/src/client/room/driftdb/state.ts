@@ -1,0 +1,51 @@
+// DriftDB's shared value by its names, over SharedValue: two that set at once end alike.
+
+import { SharedValue } from '../value.ts';
+import type { DbConnection } from './connection.ts';
+
+/** A value on a key, and a callback for its changes. */
+export class StateListener<T> {
+  db: DbConnection;
+  key: string;
+  callback: (value: T) => void;
+  debounceMillis: number | undefined;
+  #value: SharedValue<T | null> | undefined;
+
+  constructor(opts: {
+    callback: (value: T) => void;
+    db: DbConnection;
+    key: string;
+    debounceMillis?: number;
+  }) {
+    this.callback = opts.callback;
+    this.db = opts.db;
+    this.key = opts.key;
+    this.debounceMillis = opts.debounceMillis;
+    this.setStateOptimistic = this.setStateOptimistic.bind(this);
+  }
+
+  /** The value as this client sees it; null while there is none. */
+  get state(): T | null {
+    return this.#value?.current ?? null;
+  }
+
+  subscribe(): void {
+    if (this.#value !== undefined) return;
+    const debounce = this.debounceMillis === undefined ? {} : { debounceMs: this.debounceMillis };
+    this.#value = new SharedValue<T | null>(this.db.room, this.key, { initial: null, ...debounce });
+    this.#value.subscribe((value) => {
+      if (value !== null) this.callback(value);
+    });
+  }
+
+  destroy(): void {
+    this.#value?.destroy();
+    this.#value = undefined;
+  }
+
+  /** Sets it here at once, and in the room. */
+  setStateOptimistic(value: T): void {
+    this.subscribe();
+    this.#value?.set(() => value);
+  }
+}
