@@ -5,7 +5,7 @@ import { Session, type SessionAction } from '../../../src/client/room/session.ts
 import type { Acknowledgement, KeyEvent } from '../../../src/client/room/types.ts';
 import type { RoomError } from '../../../src/protocol/error.ts';
 import type { ClientMessage, PushMessage } from '../../../src/protocol/room/client_message.ts';
-import { jsonCodec } from '../../../src/protocol/room/json.ts';
+import { jsonCodec } from '../../../src/protocol/room/codec.ts';
 
 interface Stored {
   readonly key: string;

@@ -134,11 +134,11 @@ describe('the first stream of a key', () => {
 describe('the end of a connection', () => {
   const ends: [number, string, string][] = [
     [1000, '', 'closed'],
-    [4500, '', 'bad_message'],
-    [4501, '', 'replaced'],
-    [4502, '', 'room_deleted'],
-    [4503, '', 'room_expired'],
-    [4999, '', 'network'],
+    [4500, 'bad_message', 'bad_message'],
+    [4501, 'replaced', 'replaced'],
+    [4502, 'room_deleted', 'room_deleted'],
+    [4503, 'room_expired', 'room_expired'],
+    [4999, 'Something new!', 'network'],
   ];
   test.each(ends)('%i is for good', (close, reason, expected) => {
     const { one } = liveClient();
