@@ -7,7 +7,11 @@ export { DatabaseContext, useDatabase } from './react/context.ts';
 export { EntDBProvider, type EntDBProviderProps } from './react/entdb-provider.tsx';
 export { useEnt, useEntDB, useEnts, useSyncStatus } from './react/ents.ts';
 export { usePresence } from './react/presence.ts';
-export { DriftDBProvider, DriftDBProvider as RoomProvider, type RoomProviderProps } from './react/provider.tsx';
+export {
+  DriftDBProvider,
+  DriftDBProvider as RoomProvider,
+  type RoomProviderProps,
+} from './react/provider.tsx';
 export { RoomQRCode, type RoomQRCodeProps } from './react/room-qr-code.tsx';
 export type { RoomConnectionStatus } from './react/session.ts';
 export { type SharedReducerHookOptions, useSharedReducer } from './react/shared-reducer.ts';
