@@ -3,7 +3,8 @@
 
 import { RoomError } from '../../../protocol/error.ts';
 import type { PushAction } from '../../../protocol/room/action.ts';
-import type { Room, RoomState } from '../room.ts';
+import { Listeners } from '../listeners.ts';
+import type { RoomState, SharedRoom } from '../shared_room.ts';
 import type { Acknowledgement, KeyEvent, SentPush, Unsubscribe } from '../types.ts';
 
 /** More pushes than this do not wait for a connection. */
@@ -19,25 +20,31 @@ interface Subscription {
 }
 
 interface EarlyPush {
-  send: (room: Room) => Promise<Acknowledgement>;
+  send: (room: SharedRoom) => Promise<Acknowledgement>;
   resolve: (acknowledgement: Promise<Acknowledgement>) => void;
 }
 
 /** A room that may be there later, or become another one. */
-export class LateRoom implements Room {
-  #room: Room | undefined;
+export class LateRoom implements SharedRoom {
+  #room: SharedRoom | undefined;
   #endStatus: Unsubscribe | undefined;
   #subscriptions = new Set<Subscription>();
-  #statusListeners = new Set<(status: RoomState) => void>();
+  #statuses = new Listeners<[status: RoomState]>();
   #wills = new Map<string, unknown>();
   #early: EarlyPush[] = [];
+  #sized: (key: string, size: number) => void;
+
+  /** `sized` hears how long a push made its key's stream. */
+  constructor(sized: (key: string, size: number) => void) {
+    this.#sized = sized;
+  }
 
   get status(): RoomState {
     return this.#room?.status ?? NOT_JOINED;
   }
 
   /** From now on it is this room; undefined: none. What was subscribed hears the new one from its beginning. */
-  become(room: Room | undefined): void {
+  become(room: SharedRoom | undefined): void {
     this.#endStatus?.();
     for (const subscription of this.#subscriptions) subscription.end?.();
     this.#room = room;
@@ -45,23 +52,28 @@ export class LateRoom implements Room {
       for (const subscription of this.#subscriptions) this.#attach(subscription, room);
       for (const [key, value] of this.#wills) room.will(key, value).catch(() => undefined);
       for (const { send, resolve } of this.#early.splice(0)) resolve(send(room));
-      this.#endStatus = room.onStatus((status) => this.#tell(status));
+      this.#endStatus = room.onStatus((status) => this.#statuses.call(status));
     }
-    this.#tell(this.status);
+    this.#statuses.call(this.status);
   }
 
   push(key: string, value: unknown, action: PushAction): SentPush {
-    if (this.#room !== undefined) return this.#room.push(key, value, action);
-    if (action.type === 'relay' || this.#early.length >= EARLY_PUSHES_MAX) {
-      const why = action.type === 'relay' ? 'offline' : 'queue_full';
-      const done = Promise.reject<Acknowledgement>(new RoomError(why, 'there is no connection yet'));
-      done.catch(() => undefined);
-      return { id: 0, done };
-    }
-    const done = new Promise<Acknowledgement>((resolve) => {
-      this.#early.push({ send: (room) => room.push(key, value, action).done, resolve });
+    const sent = this.#room?.push(key, value, action) ?? this.#hold(key, value, action);
+    sent.done.then(
+      ({ size }) => {
+        if (size !== null) this.#sized(key, size);
+      },
+      () => undefined,
+    );
+    return sent;
+  }
+
+  #hold(key: string, value: unknown, action: PushAction): SentPush {
+    const done = new Promise<Acknowledgement>((resolve, reject) => {
+      if (action.type === 'relay') reject(new RoomError('offline', 'there is no connection yet'));
+      else if (this.#early.length >= EARLY_PUSHES_MAX) reject(new RoomError('queue_full', 'too much waits'));
+      else this.#early.push({ send: (room) => room.push(key, value, action).done, resolve });
     });
-    done.catch(() => undefined);
     return { id: 0, done };
   }
 
@@ -86,16 +98,10 @@ export class LateRoom implements Room {
   }
 
   onStatus(listener: (status: RoomState) => void): Unsubscribe {
-    const own = (status: RoomState) => listener(status);
-    this.#statusListeners.add(own);
-    return () => this.#statusListeners.delete(own);
+    return this.#statuses.add(listener);
   }
 
-  #attach(subscription: Subscription, room: Room): void {
+  #attach(subscription: Subscription, room: SharedRoom): void {
     subscription.end = room.subscribe(subscription.key, subscription.listener, subscription.options);
-  }
-
-  #tell(status: RoomState): void {
-    for (const listener of [...this.#statusListeners]) listener(status);
   }
 }
