@@ -1,5 +1,6 @@
 // The package's main entry: rooms. A table of contents, without logic.
-export { RoomConnection } from './client/room/connection.ts';
+export { type RoomInfo, RoomsApi, type RoomsApiOptions } from './client/room/api.ts';
+export { type Page, RoomConnection } from './client/room/connection.ts';
 export { Api, type RoomResult } from './client/room/driftdb/api.ts';
 export { uniqueClientId } from './client/room/driftdb/client_id.ts';
 export { Compactable, Compactor } from './client/room/driftdb/compactor.ts';
@@ -14,11 +15,14 @@ export {
 export { Reducer } from './client/room/driftdb/reducer.ts';
 export { StateListener } from './client/room/driftdb/state.ts';
 export type * from './client/room/driftdb/types.ts';
+export { type HttpPush, RoomHttp, type RoomHttpOptions, type StreamPage } from './client/room/http.ts';
+export { LatencyMeter } from './client/room/latency.ts';
 export { type LogEntry, SharedLog, type SharedLogOptions } from './client/room/log.ts';
 export { SharedMap } from './client/room/map.ts';
 export { type Peer, Presence, type PresenceOptions } from './client/room/presence.ts';
 export { SharedReducer, type SharedReducerOptions } from './client/room/reducer.ts';
-export type { ReadableRoom, Room } from './client/room/room.ts';
+export { Room } from './client/room/room.ts';
+export type { ReadableRoom, SharedRoom } from './client/room/shared_room.ts';
 export type {
   Acknowledgement,
   KeyEvent,

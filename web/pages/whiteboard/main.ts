@@ -2,6 +2,7 @@
 
 import { RoomConnection } from '../../src/client/room/connection.ts';
 import { RoomError } from '../../src/protocol/error.ts';
+import { CURSOR_START } from '../../src/protocol/room/name.ts';
 import { announceError } from '../kit/announce.ts';
 import { button, element, fill } from '../kit/element.ts';
 import { onFragment, readFragment, writeFragment } from '../kit/fragment.ts';
@@ -32,7 +33,7 @@ async function begin(): Promise<void> {
   let connection: RoomConnection;
   try {
     const url = new URL(`/room/${encodeURIComponent(room)}`, location.href).href;
-    connection = new RoomConnection(url, { cursor: { epoch: null, seq: 0 } });
+    connection = new RoomConnection(url, { cursor: CURSOR_START });
   } catch (error) {
     return showNone('The address leads to no board', error);
   }

@@ -65,8 +65,8 @@ export class Toolbar {
     const clear = tool(icon(ICONS.clear), 'Clear the board', '', actions.clear);
     this.#changing = [...this.#colours.values(), ...this.#widths, clear];
     const groups = [
-      group('Colour', [...this.#colours.values()]),
-      group('Width', this.#widths),
+      group('Colour', COLOURS.map((colour) => this.#colours.get(colour))),
+      group('Eraser and width', [this.#colours.get('eraser'), ...this.#widths]),
       group('Changes', [this.#undo, clear]),
       group('View', [
         tool(icon(ICONS.zoomOut), 'Zoom out', '-', actions.zoomOut, 'zoom'),
@@ -129,7 +129,7 @@ function tool(content: Node, name: string, key: string, act: () => void, kind = 
   });
 }
 
-function group(label: string, tools: readonly HTMLElement[]): HTMLElement {
+function group(label: string, tools: readonly (HTMLElement | undefined)[]): HTMLElement {
   return element('div', { class: 'group', role: 'group', 'aria-label': label }, tools);
 }
 

@@ -1,7 +1,7 @@
 // The whiteboard as its users meet it in a test: opening it, drawing on it, and looking at what is really painted.
 
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
-import { useFreshPages } from './fresh_pages.ts';
+import { serveFreshPages } from './fresh_pages.ts';
 import { until } from './until.ts';
 import { DESK, type Visit, visitAgain } from './visit.ts';
 
@@ -33,14 +33,19 @@ export async function openBoard(
   options: BrowserContextOptions = {},
 ): Promise<Drawer> {
   const context = await browser.newContext({ viewport: DESK, ...options });
-  await useFreshPages(context);
+  await serveFreshPages(context);
   return openBoardTab(context, origin, room);
 }
 
 /** Opens a board in a further tab of somebody. */
 export async function openBoardTab(context: BrowserContext, origin: string, room?: string): Promise<Drawer> {
   const visit = await visitAgain(context, `${origin}/whiteboard${room === undefined ? '' : `#room=${room}`}`);
-  await until('the board is open', async () => (await boardState(visit.page)).state === 'live');
+  await until('the board is open', async () => (await boardState(visit.page)).state === 'live').catch(
+    async (error: unknown) => {
+      const text = await visit.page.locator('body').innerText();
+      throw new Error([String(error), text, ...visit.complaints].join('\n'));
+    },
+  );
   return visit;
 }
 
@@ -87,7 +92,9 @@ export async function draw(page: Page, spots: readonly Spot[]): Promise<void> {
 }
 
 /** Where the board begins in the window. */
-export async function corner(page: Page): Promise<{ left: number; top: number; width: number; height: number }> {
+export async function corner(
+  page: Page,
+): Promise<{ left: number; top: number; width: number; height: number }> {
   return page.locator('.board').evaluate((board) => {
     const { left, top, width, height } = board.getBoundingClientRect();
     return { left, top, width, height };
@@ -98,8 +105,14 @@ export async function corner(page: Page): Promise<{ left: number; top: number; w
 export async function painted(page: Page): Promise<{ inked: number; sum: number }> {
   return page.evaluate(() => {
     const canvas = document.querySelector<HTMLCanvasElement>('canvas.layer');
-    const context = canvas?.getContext('2d');
-    if (!canvas || !context) throw new Error('no canvas');
+    if (canvas === null) throw new Error('no canvas');
+    // A copy: reading the page's own canvas would change how it is drawn on.
+    const copy = document.createElement('canvas');
+    copy.width = canvas.width;
+    copy.height = canvas.height;
+    const context = copy.getContext('2d', { willReadFrequently: true });
+    if (context === null) throw new Error('no context');
+    context.drawImage(canvas, 0, 0);
     const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
     const pixels = new Uint32Array(data.buffer);
     let inked = 0;

@@ -19,11 +19,13 @@ const POLICY =
   "require-trusted-types-for 'script'; trusted-types seabag";
 
 /** Does nothing unless `SEABAG_FRESH_PAGES` is set. */
-export async function useFreshPages(context: BrowserContext): Promise<void> {
+export async function serveFreshPages(context: BrowserContext): Promise<void> {
   if (folder === undefined) return;
-  await context.route(/\/(whiteboard|notes|inspector|assets\/[^/]+)?([?#].*)?$/, async (route) => {
+  // To Chromium such pages come from nowhere, and from there this machine is out of bounds.
+  await context.grantPermissions(['local-network-access']);
+  await context.route('**', async (route) => {
     const asked = new URL(route.request().url()).pathname;
-    const file = asked.startsWith('/assets/') ? asked : asked === '/' ? '/index.html' : `${asked}.html`;
+    const file = asked === '/' ? '/index.html' : path.extname(asked) === '' ? `${asked}.html` : asked;
     const body = await readFile(path.join(folder, file)).catch(() => undefined);
     if (body === undefined) return route.continue();
     const contentType = MEDIA[path.extname(file)] ?? 'application/octet-stream';

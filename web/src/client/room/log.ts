@@ -2,8 +2,8 @@
 // `keep` also the room. Values are stored as they are. After a cut it tells where entries may be missing.
 
 import { Pending, requireValue } from './pending.ts';
-import type { ReadableRoom } from './room.ts';
 import { Shared } from './shared.ts';
+import type { ReadableRoom } from './shared_room.ts';
 import type { KeyEvent, Unsubscribe } from './types.ts';
 
 /** So many entries are shown, unless the option says otherwise. */

@@ -3,8 +3,8 @@
 // trimmed away, so that the room forgets the key. Who was cut off meanwhile compares with the room's keys.
 
 import { fieldsOf, Pending, requireValue } from './pending.ts';
-import type { ReadableRoom } from './room.ts';
 import { Shared } from './shared.ts';
+import type { ReadableRoom } from './shared_room.ts';
 import type { Unsubscribe } from './types.ts';
 
 interface Written<V> {
@@ -27,6 +27,7 @@ export class SharedMap<V> extends Shared<ReadonlyMap<string, V>> {
   /** The room's entries were read since the last reset. */
   #loaded = false;
   #reading = false;
+  #resets = 0;
   /** There was a cut: keys may have gone without our hearing it. */
   #cut = false;
   #subscriptions: Unsubscribe[];
@@ -128,6 +129,7 @@ export class SharedMap<V> extends Shared<ReadonlyMap<string, V>> {
     this.#confirmed.clear();
     this.#pending.rebuilt();
     this.#loaded = false;
+    this.#resets += 1;
     this.heard();
   }
 
@@ -151,15 +153,9 @@ export class SharedMap<V> extends Shared<ReadonlyMap<string, V>> {
   }
 
   async #load(): Promise<void> {
-    this.#loaded = true;
-    this.#cut = false;
-    try {
-      const entries = await this.#room.entries();
-      for (const { key, seq, value } of entries) this.#hear(key, seq, value);
-    } catch (error) {
-      this.#loaded = false;
-      throw error;
-    }
+    const resets = this.#resets;
+    for (const { key, seq, value } of await this.#room.entries()) this.#hear(key, seq, value);
+    this.#loaded = resets === this.#resets;
     this.heard();
   }
 

@@ -3,8 +3,8 @@
 // stream long packs it into one snapshot. Wire: {apply, i} and {reset}, as DriftDB's Reducer. Other values are skipped.
 
 import { fieldsOf, Pending, requireValue } from './pending.ts';
-import type { Room } from './room.ts';
 import { Shared } from './shared.ts';
+import type { SharedRoom } from './shared_room.ts';
 import type { KeyEvent, Unsubscribe } from './types.ts';
 
 /** A stream longer than this is packed, unless the option says otherwise. DriftDB's default. */
@@ -37,7 +37,7 @@ export interface SharedReducerOptions<State, Action> {
 
 /** A state that all clients of a room change by actions. */
 export class SharedReducer<State, Action> extends Shared<State> {
-  #room: Room;
+  #room: SharedRoom;
   #key: string;
   #options: SharedReducerOptions<State, Action>;
   /** The actions up to `#seq` in the room's order, applied. What a snapshot holds. */
@@ -53,7 +53,7 @@ export class SharedReducer<State, Action> extends Shared<State> {
   #fresh = false;
   #subscriptions: Unsubscribe[];
 
-  constructor(room: Room, key: string, options: SharedReducerOptions<State, Action>) {
+  constructor(room: SharedRoom, key: string, options: SharedReducerOptions<State, Action>) {
     super();
     this.#room = room;
     this.#key = key;

@@ -3,10 +3,11 @@
 // each try has a number, so that what belongs to an earlier one is dropped. Who is here is told by a presence of its own.
 
 import { RoomError } from '../../protocol/error.ts';
+import { Listeners } from './listeners.ts';
 import { fieldsOf } from './pending.ts';
 import { type Peer, Presence } from './presence.ts';
-import type { Room } from './room.ts';
 import { Shared } from './shared.ts';
+import type { SharedRoom } from './shared_room.ts';
 import type { KeyEvent, Unsubscribe } from './types.ts';
 
 /** The key that peers meet on, unless the option says otherwise. Signals go to `{key}/signal`. */
@@ -43,18 +44,18 @@ interface Link {
 
 /** A full mesh of data channels with the other clients of a room that have one too. For browsers only. */
 export class PeerConnections extends Shared<ReadonlyMap<string, PeerState>> {
-  #room: Room;
+  #room: SharedRoom;
   #key: string;
   #configuration: RTCConfiguration;
   #channelInit: RTCDataChannelInit;
   #presence: Presence<null>;
   #links = new Map<string, Link>();
   #tries = new Map<string, number>();
-  #listeners = new Set<(peer: string, value: unknown) => void>();
+  #listeners = new Listeners<[peer: string, value: unknown]>();
   #unsubscribe: Unsubscribe;
 
   /** Throws `unsupported` where there is no WebRTC. */
-  constructor(room: Room, options: PeerConnectionsOptions = {}) {
+  constructor(room: SharedRoom, options: PeerConnectionsOptions = {}) {
     super();
     if (typeof RTCPeerConnection === 'undefined')
       throw new RoomError('unsupported', 'there is no WebRTC here');
@@ -96,9 +97,7 @@ export class PeerConnections extends Shared<ReadonlyMap<string, PeerState>> {
 
   /** Hears each message, with its sender's name. */
   onMessage(listener: (peer: string, value: unknown) => void): Unsubscribe {
-    const own = (peer: string, value: unknown) => listener(peer, value);
-    this.#listeners.add(own);
-    return () => this.#listeners.delete(own);
+    return this.#listeners.add(listener);
   }
 
   protected override compute(): ReadonlyMap<string, PeerState> {
@@ -237,7 +236,7 @@ export class PeerConnections extends Shared<ReadonlyMap<string, PeerState>> {
     } catch {
       return;
     }
-    for (const listener of [...this.#listeners]) listener(peer, value);
+    this.#listeners.call(peer, value);
   }
 }
 

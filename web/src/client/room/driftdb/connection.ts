@@ -4,7 +4,6 @@ import { RoomConnection } from '../connection.ts';
 import { asRoomError } from '../pending.ts';
 import type { KeyEvent, Unsubscribe, WebSocketConstructor } from '../types.ts';
 import { EARLY_PUSHES_MAX, LateRoom } from './late_room.ts';
-import type { LatencyTest } from './latency.ts';
 import { EventListener } from './listeners.ts';
 import type {
   ConnectionStatus,

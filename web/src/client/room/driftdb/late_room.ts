@@ -3,7 +3,8 @@
 
 import { RoomError } from '../../../protocol/error.ts';
 import type { PushAction } from '../../../protocol/room/action.ts';
-import type { Room, RoomState } from '../room.ts';
+import { Listeners } from '../listeners.ts';
+import type { RoomState, SharedRoom } from '../shared_room.ts';
 import type { Acknowledgement, KeyEvent, SentPush, Unsubscribe } from '../types.ts';
 
 /** More pushes than this do not wait for a connection. */
@@ -19,16 +20,16 @@ interface Subscription {
 }
 
 interface EarlyPush {
-  send: (room: Room) => Promise<Acknowledgement>;
+  send: (room: SharedRoom) => Promise<Acknowledgement>;
   resolve: (acknowledgement: Promise<Acknowledgement>) => void;
 }
 
 /** A room that may be there later, or become another one. */
-export class LateRoom implements Room {
-  #room: Room | undefined;
+export class LateRoom implements SharedRoom {
+  #room: SharedRoom | undefined;
   #endStatus: Unsubscribe | undefined;
   #subscriptions = new Set<Subscription>();
-  #statusListeners = new Set<(status: RoomState) => void>();
+  #statuses = new Listeners<[status: RoomState]>();
   #wills = new Map<string, unknown>();
   #early: EarlyPush[] = [];
   #sized: (key: string, size: number) => void;
@@ -43,7 +44,7 @@ export class LateRoom implements Room {
   }
 
   /** From now on it is this room; undefined: none. What was subscribed hears the new one from its beginning. */
-  become(room: Room | undefined): void {
+  become(room: SharedRoom | undefined): void {
     this.#endStatus?.();
     for (const subscription of this.#subscriptions) subscription.end?.();
     this.#room = room;
@@ -51,9 +52,9 @@ export class LateRoom implements Room {
       for (const subscription of this.#subscriptions) this.#attach(subscription, room);
       for (const [key, value] of this.#wills) room.will(key, value).catch(() => undefined);
       for (const { send, resolve } of this.#early.splice(0)) resolve(send(room));
-      this.#endStatus = room.onStatus((status) => this.#tell(status));
+      this.#endStatus = room.onStatus((status) => this.#statuses.call(status));
     }
-    this.#tell(this.status);
+    this.#statuses.call(this.status);
   }
 
   push(key: string, value: unknown, action: PushAction): SentPush {
@@ -97,16 +98,10 @@ export class LateRoom implements Room {
   }
 
   onStatus(listener: (status: RoomState) => void): Unsubscribe {
-    const own = (status: RoomState) => listener(status);
-    this.#statusListeners.add(own);
-    return () => this.#statusListeners.delete(own);
+    return this.#statuses.add(listener);
   }
 
-  #attach(subscription: Subscription, room: Room): void {
+  #attach(subscription: Subscription, room: SharedRoom): void {
     subscription.end = room.subscribe(subscription.key, subscription.listener, subscription.options);
-  }
-
-  #tell(status: RoomState): void {
-    for (const listener of [...this.#statusListeners]) listener(status);
   }
 }
