@@ -103,6 +103,7 @@ fn server_settings(configuration: &Configuration) -> anyhow::Result<Settings> {
         registration: registration(configuration)?,
         admin_token: configuration.admin_token.read(variable)?.map(Secret::new),
         room_ttl_ms: configuration.room_ttl_ms,
+        pages: configuration.pages,
         limits: configuration.limits,
     })
 }
@@ -177,6 +178,9 @@ fn greet(configuration: &Configuration, server: &Server) {
         }
         if let Some(admin) = admin {
             output::note(&format!("Admin: http://{admin}"));
+        }
+        if configuration.pages {
+            output::note(&format!("Open {url}/ in a browser: a whiteboard, notes, an inspector"));
         }
         output::note(&format!("Create a room: curl -X POST {url}/new"));
     }

@@ -16,9 +16,11 @@ mod patience;
 mod tls;
 mod urls;
 
+mod about;
 mod admin;
 mod host;
 mod http;
+mod pages;
 mod peer;
 mod stream;
 mod websocket;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::extract::{Request, State};
+use axum::handler::Handler;
 use axum::http::{HeaderName, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -19,10 +20,12 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tower_http::cors::{Any, CorsLayer};
 
+use crate::about::about;
 use crate::app::App;
 use crate::host::{Host, divide};
 use crate::listen::{Serving, serve};
 use crate::metrics::Metrics;
+use crate::pages::{self, Pages};
 use crate::read::Reader;
 use crate::registry::Registry;
 use crate::room_task::Surroundings;
@@ -79,6 +82,8 @@ impl Server {
         let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
         // Opening reads the disk, perhaps for long.
         let storage = settings.storage.clone();
+        let about = about(&settings);
+        let pages = settings.pages.then(|| Arc::new(Pages::new()));
         let opened = tokio::task::spawn_blocking(move || open_store(&storage)).await;
         let store = Arc::new(opened.map_err(|error| StartError::Other(error.to_string()))??);
         let (listener, address) = bind(settings.listen)?;
@@ -112,7 +117,7 @@ impl Server {
         let places =
             usize::try_from(limits.connections_max.max(1)).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
         let serving = Serving {
-            router: routes(app.clone(), host.clone()),
+            router: routes(app.clone(), host.clone(), about, pages),
             tls,
             patience: Duration::from_millis(limits.request_ms_max.max(1)),
             stall: Duration::from_millis(limits.write_stall_ms.max(1)),
@@ -217,7 +222,7 @@ fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
     listen().map_err(|error: io::Error| StartError::Listen(address, error))
 }
 
-fn routes(app: App, host: Host) -> Router {
+fn routes(app: App, host: Host, about: serde_json::Value, pages: Option<Arc<Pages>>) -> Router {
     let body_max = app.limits.message_bytes_max.max(app.limits.list_bytes_max);
     let cors = CorsLayer::new()
         .allow_origin(Any)
@@ -232,7 +237,6 @@ fn routes(app: App, host: Host) -> Router {
         .expose_headers([header::RETRY_AFTER])
         .max_age(Duration::from_secs(3_600));
     Router::new()
-        .route("/", get(greet))
         .route("/new", post(http::new_room))
         .route("/room/{id}", get(http::get_room).put(http::put_room).delete(http::delete_room))
         .route("/room/{id}/connect", get(websocket::connect))
@@ -241,6 +245,8 @@ fn routes(app: App, host: Host) -> Router {
         .route("/healthz", get(healthy))
         .route("/health", get(healthy))
         .route("/readyz", get(ready))
+        .route("/about", get(async move || Json(about)))
+        .fallback_service(pages::serve.with_state(pages))
         .layer(DefaultBodyLimit::max(usize::try_from(body_max).unwrap_or(usize::MAX)))
         .layer(middleware::from_fn_with_state(app.clone(), limit_body_time))
         .layer(cors)
@@ -265,11 +271,6 @@ async fn limit_body_time(State(app): State<App>, request: Request, next: Next) -
         }
         Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
     }
-}
-
-/// For whoever opens the address in a browser.
-async fn greet() -> &'static str {
-    "This is Seabag, a server for rooms and a host of sealed bags. POST /new makes a room.\n"
 }
 
 /// The process lives.

@@ -27,6 +27,8 @@ pub struct Settings {
     pub admin_token: Option<Secret>,
     /// Milliseconds after its last use that a room is deleted; `None`: never.
     pub room_ttl_ms: Option<u64>,
+    /// Whether the pages for people are served: the start page, whiteboard, notes, inspector.
+    pub pages: bool,
     /// Every bound.
     pub limits: Limits,
 }

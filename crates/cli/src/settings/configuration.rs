@@ -39,6 +39,8 @@ pub(crate) struct Configuration {
     pub(crate) admin_token: Token,
     /// How long an unused room is kept.
     pub(crate) room_ttl_ms: Option<u64>,
+    /// Whether the pages are served.
+    pub(crate) pages: bool,
     /// What is logged.
     pub(crate) log: String,
     /// Whether it is logged as JSON.
@@ -123,6 +125,7 @@ impl Configuration {
             registration_token,
             admin_token: choose_token(&layers, "admin_token_file", "SEABAG_ADMIN_TOKEN", &read)?,
             room_ttl_ms: table::parse_lifetime(parsed("room_ttl")?).map_err(usage)?,
+            pages: table::parse_flag(parsed("pages")?).map_err(usage)?,
             log: parsed("log")?.to_owned(),
             log_json: parsed("log_format")? == "json",
             limits,

@@ -70,6 +70,7 @@ fn value(configuration: &Configuration, name: &str) -> Result<String, &'static s
         "room_ttl" => {
             Ok(quote(&configuration.room_ttl_ms.map_or("never".to_owned(), units::format_milliseconds)))
         }
+        "pages" => Ok(configuration.pages.to_string()),
         "log" => Ok(quote(&configuration.log)),
         "log_format" => Ok(quote(if configuration.log_json { "json" } else { "text" })),
         _ => Err(UNSET),
@@ -112,6 +113,7 @@ mod tests {
             ("room_ttl", "36h"),
             ("registration", "closed"),
             ("durability", "interval:50ms"),
+            ("pages", "false"),
             ("public_url", "https://example.org/"),
             ("message_bytes_max", "123456"),
             ("ping_interval_ms", "1500"),

@@ -164,6 +164,13 @@ pub(crate) const SETTINGS: &[SettingInfo] = &[
         "How long a room that nobody uses is kept, such as 720h; or never.",
     ),
     setting(
+        "pages",
+        "BOOL",
+        Kind::Flag,
+        Some("true"),
+        "Serve the pages for people: a start page, whiteboard, notes, inspector. --pages=false: only the protocols.",
+    ),
+    setting(
         "log",
         "FILTER",
         Kind::LogFilter,

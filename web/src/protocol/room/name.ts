@@ -16,7 +16,7 @@ const EPOCH = /^[A-Za-z0-9_-]{1,32}$/;
 const CLIENT = /^[A-Za-z0-9_-]{16,64}$/;
 /** 22 of base64url carry the 128 bits that make an id unguessable. The dot cannot occur in a room id. */
 const ADDRESS = /^(?:[A-Za-z0-9_-]{22,64}|ro\.[A-Za-z0-9_-]{22})$/;
-const ROOM_URL = /^(https?|wss?):\/\/([^\s?#]+)\/room\/([^/?#\s]+)(?:\/connect)?\/?(?:[?#].*)?$/;
+const ROOM_URL = /^(https?|wss?):\/\/([^\s?#]+)\/room\/([^/?#\s]+)(?:\/(?:connect|send))?\/?(?:[?#].*)?$/;
 const CLIENT_BYTES = 16;
 
 /** Whether a text is an epoch. */
