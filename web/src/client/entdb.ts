@@ -2,7 +2,8 @@
 // seed, tabs and engine together, and has no rule of its own.
 
 import type { Seed } from '../crypto/seed.ts';
-import type { Change, Draft, Durable, Ent, LinkId, Query, Selection } from '../entdb/database.ts';
+import type { Change, Durable, LinkId, Selection } from '../entdb/database.ts';
+import type { Draft, Ent, Query } from '../entdb/database.ts';
 import type { Eid } from '../protocol/host/eid.ts';
 import type { Exported, ImportOutcome } from './archive.ts';
 import type { SyncStatus } from './status.ts';

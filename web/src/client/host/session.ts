@@ -12,7 +12,7 @@ import type { Reader } from '../../protocol/host/bytes.ts';
 import type { EpochId } from '../../protocol/host/epoch.ts';
 import type { ResponseHead } from '../../protocol/host/response.ts';
 import { Status, StatusError } from '../../protocol/host/status.ts';
-import { answerBytesMax, BadAnswer, encodeRequest, pathOf, type Request, readAnswer } from './call.ts';
+import { BadAnswer, answerBytesMax, encodeRequest, pathOf, type Request, readAnswer } from './call.ts';
 import type { Randomness } from './chance.ts';
 import type { Action, CallResult, Event, Failure } from './event.ts';
 import { failureText } from './event.ts';
