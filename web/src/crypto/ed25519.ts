@@ -148,11 +148,11 @@ function verifyWith(key: Point, publicKey: Uint8Array, message: Uint8Array, sign
 
 /** Whether the commitment in front of a signature is of small order. */
 function isSmallOrder(signature: Uint8Array): boolean {
-  const y = signature.slice(0, POINT_BYTES);
+  const y = Uint8Array.from(signature.subarray(0, POINT_BYTES));
   y[POINT_BYTES - 1] = (y[POINT_BYTES - 1] ?? 0) & 0x7f;
   return SMALL_ORDER.some((point) => equalBytes(point, y));
 }
 
 function littleEndian(bytes: Uint8Array): bigint {
-  return BigInt(`0x${encodeHex(bytes.slice().reverse())}`);
+  return BigInt(`0x${encodeHex(Uint8Array.from(bytes).reverse())}`);
 }

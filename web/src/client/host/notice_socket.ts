@@ -17,7 +17,11 @@ export type WebSocketConstructor = new (url: string) => WebSocket;
  *
  * Hears `notices_opened` at most once, then `notice`s, and `notices_closed` last.
  */
-export function listen(address: string, hear: (event: Event) => void, webSocket: WebSocketConstructor): () => void {
+export function listen(
+  address: string,
+  hear: (event: Event) => void,
+  webSocket: WebSocketConstructor,
+): () => void {
   let [over, socket] = [false, undefined as WebSocket | undefined];
   const end = () => {
     if (over) return;
