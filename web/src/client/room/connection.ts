@@ -8,6 +8,7 @@ import { cborCodec, type Frame, jsonCodec } from '../../protocol/room/codec.ts';
 import {
   type Cursor,
   checkClient,
+  firstId,
   parseRoomUrl,
   type RoomLink,
   randomClient,
@@ -89,6 +90,7 @@ export class RoomConnection {
     this.#session = new Session({
       codec: options.encoding === 'cbor' ? null : jsonCodec,
       client: options.client === undefined ? randomClient() : checkClient(options.client),
+      lastId: firstId(options.client, this.#now()),
       cursor: options.cursor ?? null,
       random: options.random ?? Math.random,
     });

@@ -55,6 +55,8 @@ export interface SessionOptions {
   /** Null: it comes later (`useCodec`). */
   readonly codec: Codec | null;
   readonly client: string;
+  /** Push ids rise from above this: 0 for a fresh client, else more than was ever used for it. */
+  readonly lastId: number;
   readonly cursor: Cursor | null;
   /** 0 up to 1. */
   readonly random: () => number;
@@ -109,7 +111,7 @@ export class Session {
   /** Whether there was ever a hello. */
   #greeted = false;
 
-  readonly #outbox = new Outbox();
+  readonly #outbox: Outbox;
   readonly #subscriptions = new Subscriptions();
   readonly #requests = new Requests();
   readonly #pace = new Pace();
@@ -135,6 +137,7 @@ export class Session {
     this.#codec = options.codec;
     this.#client = options.client;
     this.#cursor = options.cursor;
+    this.#outbox = new Outbox(options.lastId);
     this.#random = options.random;
   }
 
@@ -282,7 +285,9 @@ export class Session {
     const { status } = probe;
     const words = status === null ? 'the server did not answer' : 'the server takes no WebSocket now';
     const error = probe.error ?? new RoomError('network', words);
-    const passes = probe.error === null || passesLater(status);
+    // Once it worked, only the server's own word ends it; a proxy may answer anything while the server restarts.
+    const unsaid = this.#greeted && error.code === 'unavailable';
+    const passes = probe.error === null || passesLater(status) || unsaid;
     if (passes) this.#wait(error, Math.max(error.retryMs ?? 0, this.#backoff.next(this.#random())), now);
     else this.#end(error);
   }

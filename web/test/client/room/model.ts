@@ -102,7 +102,7 @@ export class ModelClient {
 
   constructor(room: ModelRoom, client: string, random: () => number) {
     this.#room = room;
-    this.session = new Session({ codec: jsonCodec, client, cursor: null, random });
+    this.session = new Session({ codec: jsonCodec, client, lastId: 0, cursor: null, random });
   }
 
   /** Does what the session asked for. */
