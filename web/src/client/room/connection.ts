@@ -18,7 +18,8 @@ import {
 import type { KeySummary, RoomEntry, StreamEntry } from '../../protocol/room/server_message.ts';
 import { callSafely, Listeners } from './listeners.ts';
 import { defaultFetch } from './request.ts';
-import { Session, type SessionAction } from './session.ts';
+import { Session } from './session.ts';
+import type { SessionAction } from './session_action.ts';
 import { defaultWebSocket, probeRoom, Socket } from './socket.ts';
 import type {
   Acknowledgement,

@@ -1,7 +1,8 @@
 // A small model of a room's server and of a network, in memory and in steps, for properties of the session.
 // It keeps to the rules of docs/rooms.md that the session relies on; the real server is tested elsewhere.
 
-import { Session, type SessionAction } from '../../../src/client/room/session.ts';
+import { Session } from '../../../src/client/room/session.ts';
+import type { SessionAction } from '../../../src/client/room/session_action.ts';
 import type { Acknowledgement, KeyEvent } from '../../../src/client/room/types.ts';
 import type { RoomError } from '../../../src/protocol/error.ts';
 import type { ClientMessage, PushMessage } from '../../../src/protocol/room/client_message.ts';

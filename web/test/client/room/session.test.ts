@@ -256,6 +256,19 @@ describe('sending', () => {
     expect(one.now).toBeLessThan(4_000);
   });
 
+  test('more than fits on the way at once waits, and keeps its order over a cut', () => {
+    const { room, one } = liveClient();
+    const values = Array.from({ length: 1_500 }, (_, index) => index);
+    for (const value of values) one.session.push('k', value, APPEND, 0);
+    one.settle();
+    expect(one.session.status()).toMatchObject({ unacknowledged: 1_000, queued: 500 });
+    for (let index = 0; index < 300; index++) one.stepOut();
+    one.cut();
+    one.calm();
+    expect(room.entries.map(({ value }) => value)).toEqual(values);
+    expect(one.entries).toEqual(values);
+  });
+
   test('an error without an id is about the oldest question', () => {
     const { one } = liveClient();
     one.session.push('k', 'unreadable', APPEND, 0);
