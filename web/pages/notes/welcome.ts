@@ -57,7 +57,7 @@ async function mayUse(handed: Seed, stored: Seed | undefined): Promise<boolean> 
   }
   return confirmDialog(
     'Open these notes here?',
-    `This code holds the key ${handed.fingerprint()} to somebody’s notes. Go on only if you made it yourself on your other device: whoever made it can read what you write here.`,
+    `This code holds the key ${await handed.fingerprint()} to somebody’s notes. Go on only if you made it yourself on your other device: whoever made it can read what you write here.`,
     'They are mine',
   );
 }
