@@ -1,24 +1,14 @@
 // The package's main entry: rooms. A table of contents, without logic.
-export { RoomConnection } from './client/room/connection.ts';
-export { Api, type RoomResult } from './client/room/driftdb/api.ts';
-export { uniqueClientId } from './client/room/driftdb/client_id.ts';
-export { Compactable, Compactor } from './client/room/driftdb/compactor.ts';
-export { DbConnection, type DbConnectionParams } from './client/room/driftdb/connection.ts';
-export { HttpConnection } from './client/room/driftdb/http.ts';
-export { LatencyTest } from './client/room/driftdb/latency.ts';
-export {
-  PresenceListener,
-  type PresenceMessage,
-  type WrappedPresenceMessage,
-} from './client/room/driftdb/presence.ts';
-export { Reducer } from './client/room/driftdb/reducer.ts';
-export { StateListener } from './client/room/driftdb/state.ts';
-export type * from './client/room/driftdb/types.ts';
+export { type RoomInfo, RoomsApi, type RoomsApiOptions } from './client/room/api.ts';
+export { type Page, RoomConnection } from './client/room/connection.ts';
+export { type HttpPush, RoomHttp, type RoomHttpOptions, type StreamPage } from './client/room/http.ts';
+export { LatencyMeter } from './client/room/latency.ts';
 export { type LogEntry, SharedLog, type SharedLogOptions } from './client/room/log.ts';
 export { SharedMap } from './client/room/map.ts';
 export { type Peer, Presence, type PresenceOptions } from './client/room/presence.ts';
 export { SharedReducer, type SharedReducerOptions } from './client/room/reducer.ts';
-export type { ReadableRoom, Room } from './client/room/room.ts';
+export { Room } from './client/room/room.ts';
+export type { ReadableRoom, SharedRoom } from './client/room/shared_room.ts';
 export type {
   Acknowledgement,
   KeyEvent,
@@ -34,5 +24,5 @@ export { SharedValue, type SharedValueOptions } from './client/room/value.ts';
 export { PeerConnections, type PeerConnectionsOptions, type PeerState } from './client/room/webrtc.ts';
 export { RoomError, SeabagError } from './protocol/error.ts';
 export type { PushAction } from './protocol/room/action.ts';
-export { type Cursor, formatCursor, parseCursor } from './protocol/room/name.ts';
+export { CURSOR_START, type Cursor, formatCursor, parseCursor } from './protocol/room/name.ts';
 export type { KeySummary, RoomEntry, StreamEntry } from './protocol/room/server_message.ts';

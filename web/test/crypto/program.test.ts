@@ -44,7 +44,7 @@ async function ents(database: string, ...parameters: string[]): Promise<Record<s
 test('account, fingerprint and words are those of the program', async () => {
   const shown = JSON.parse(await program('keys', 'show', '--label', 'grüße', '--index', '3', '--json'));
   const keys = await HostKeys.derive(seed, 'grüße', 3);
-  expect(shown).toMatchObject({ fingerprint: seed.fingerprint(), account: encodeHex(keys.publicKey) });
+  expect(shown).toMatchObject({ fingerprint: await seed.fingerprint(), account: encodeHex(keys.publicKey) });
   const words = (await program('keys', 'words')).match(/[a-z]+/g) ?? [];
   expect(words.join(' ')).toContain(seed.words());
 });
@@ -89,7 +89,8 @@ test('the program reads an export file of ours, and names what is damaged', asyn
   const damaged = items.flatMap((item) => ('damaged' in item ? [item.damaged.message] : []));
   expect([items.length, damaged.length]).toEqual([3, 1]);
   await writeFile(file, bytes);
-  const [partly] = await ents('damaged.db', 'import', file);
-  expect(partly).toMatchObject({ new: 2, refused: 1, problems: ['message 3: it cannot be opened'] });
+  const refused = await ents('damaged.db', 'import', file).catch((error: unknown) => String(error));
+  expect(refused).toContain('message 3: it cannot be opened');
+  expect((await ents('damaged.db', 'ls', 'todo')).length).toBe(2);
   expect(damaged).toEqual(['message 3 of the export file: it cannot be opened']);
 });

@@ -2,8 +2,8 @@
 // `keep` also the room. Values are stored as they are. After a cut it tells where entries may be missing.
 
 import { Pending, requireValue } from './pending.ts';
-import type { ReadableRoom } from './room.ts';
 import { Shared } from './shared.ts';
+import type { ReadableRoom } from './shared_room.ts';
 import type { KeyEvent, Unsubscribe } from './types.ts';
 
 /** So many entries are shown, unless the option says otherwise. */
@@ -13,7 +13,7 @@ export const LOG_LIMIT = 100;
 export interface SharedLogOptions {
   /** The most entries that `current` holds. */
   limit?: number;
-  /** Entries that the room keeps at least: a client that makes the stream twice as long trims the rest. At most `limit`. */
+  /** Entries that the room keeps at least: a client that makes the stream twice as long trims the rest. */
   keep?: number;
 }
 
@@ -31,9 +31,11 @@ export class SharedLog<T> extends Shared<readonly LogEntry<T>[]> {
   #room: ReadableRoom;
   #key: string;
   #limit: number;
-  #keep: number;
+  #keep: number | undefined;
   #entries: { seq: number; value: T; gap?: true }[] = [];
   #pending: Pending<T>;
+  /** While there is no connection: the last number heard before. */
+  #cutAt: number | undefined;
   #subscriptions: Unsubscribe[];
 
   constructor(room: ReadableRoom, key: string, options: SharedLogOptions = {}) {
@@ -41,21 +43,24 @@ export class SharedLog<T> extends Shared<readonly LogEntry<T>[]> {
     this.#room = room;
     this.#key = key;
     this.#limit = options.limit ?? LOG_LIMIT;
-    this.#keep = options.keep ?? Number.POSITIVE_INFINITY;
+    this.#keep = options.keep;
     this.#pending = new Pending(
       room,
       () => this.heard(),
       (error) => this.refused(error),
     );
-    this.#subscriptions = [room.subscribe(key, (event) => this.#hear(event))];
+    this.#subscriptions = [
+      room.subscribe(key, (event) => this.#hear(event)),
+      room.onStatus(() => this.#statusChanged()),
+    ];
   }
 
-  /** Shows it here at once, and appends it in the room. Throws `bad_value` for `undefined` and null. */
+  /** Shows it here at once, and appends it in the room. Throws `bad_value` for `undefined`; the room refuses null. */
   append(value: T): void {
     if (this.ended) return;
     requireValue(value, 'the entry');
     const sent = this.#room.push(this.#key, value, { type: 'append' });
-    this.#pending.add(value, `own ${sent.id}`, sent);
+    this.#pending.add(value, `own ${sent.id}`, sent, (size) => this.#grown(size));
     this.changed();
   }
 
@@ -72,12 +77,46 @@ export class SharedLog<T> extends Shared<readonly LogEntry<T>[]> {
   #hear(event: KeyEvent): void {
     if (event.type === 'init') {
       this.#pending.rebuilt();
-      this.#entries = event.entries.slice(-this.#limit).map(({ seq, value }) => ({ seq, value: value as T }));
+      this.#cutAt = undefined;
+      this.#entries = event.entries.slice(-this.#held).map(({ seq, value }) => ({ seq, value: value as T }));
     } else {
       this.#pending.echoed(`own ${event.own}`);
       this.#entries.push({ seq: event.seq, value: event.value as T });
-      if (this.#entries.length > this.#limit) this.#entries.shift();
+      if (this.#entries.length > this.#held) this.#entries.shift();
     }
     this.heard();
+  }
+
+  /** As many as are shown, and those that decide what to trim. */
+  get #held(): number {
+    return this.#keep === undefined ? this.#limit : Math.max(this.#limit, this.#keep + 1);
+  }
+
+  #grown(size: number | null): void {
+    if (this.#keep === undefined || size === null || size < this.#keep * 2) return;
+    const last = this.#entries.at(-this.#keep - 1);
+    if (last !== undefined) this.#room.trim(this.#key, last.seq).done.catch(() => undefined);
+  }
+
+  #statusChanged(): void {
+    const live = this.#room.status.state === 'live';
+    if (!live) this.#cutAt ??= this.#entries.at(-1)?.seq;
+    else if (this.#cutAt !== undefined) void this.#lookForGap(this.#cutAt);
+  }
+
+  /** Is the last entry from before the cut still there, then all that came behind it was heard. */
+  async #lookForGap(cutAt: number): Promise<void> {
+    this.#cutAt = undefined;
+    try {
+      const summary = (await this.#room.keys()).find((one) => one.key === this.#key);
+      if (summary === undefined || summary.first <= cutAt) return;
+      this.#entries = this.#entries.map((entry, place, all) => {
+        const first = entry.seq > cutAt && (all[place - 1]?.seq ?? 0) <= cutAt;
+        return first ? { ...entry, gap: true } : entry;
+      });
+      this.heard();
+    } catch {
+      this.#cutAt ??= cutAt;
+    }
   }
 }

@@ -3,13 +3,14 @@
 // trimmed away, so that the room forgets the key. Who was cut off meanwhile compares with the room's keys.
 
 import { fieldsOf, Pending, requireValue } from './pending.ts';
-import type { ReadableRoom } from './room.ts';
 import { Shared } from './shared.ts';
+import type { ReadableRoom } from './shared_room.ts';
 import type { Unsubscribe } from './types.ts';
 
 interface Written<V> {
   seq: number;
-  value: V;
+  /** Undefined: deleted. Kept only while the room's entries are read: one of them may be older than this. */
+  set: { value: V } | undefined;
 }
 
 /** A change made here: a value, or a deletion. */
@@ -24,8 +25,12 @@ export class SharedMap<V> extends Shared<ReadonlyMap<string, V>> {
   #prefix: string;
   #confirmed = new Map<string, Written<V>>();
   #pending: Pending<Change<V>>;
+  /** The room's entries were read since the last reset. */
   #loaded = false;
-  #loading = false;
+  #reading = false;
+  #resets = 0;
+  /** There was a cut: keys may have gone without our hearing it. */
+  #cut = false;
   #subscriptions: Unsubscribe[];
 
   /** Keys of the room that begin with `name/` are the map's. */
@@ -82,7 +87,7 @@ export class SharedMap<V> extends Shared<ReadonlyMap<string, V>> {
 
   protected override compute(): ReadonlyMap<string, V> {
     const map = new Map<string, V>();
-    for (const [key, { value }] of this.#confirmed) map.set(key, value);
+    for (const [key, { set }] of this.#confirmed) if (set !== undefined) map.set(key, set.value);
     for (const { key, set } of this.#pending.items()) {
       if (set === undefined) map.delete(key);
       else map.set(key, set.value);
@@ -116,8 +121,9 @@ export class SharedMap<V> extends Shared<ReadonlyMap<string, V>> {
     const known = this.#confirmed.get(key);
     if (fields === undefined || (known !== undefined && known.seq >= seq)) return;
     this.#pending.echoed(fields.i);
-    if (fields.v !== undefined) this.#confirmed.set(key, { seq, value: fields.v as V });
-    else if (fields.d === true) this.#confirmed.delete(key);
+    if (fields.v !== undefined) this.#confirmed.set(key, { seq, set: { value: fields.v as V } });
+    else if (fields.d === true && this.#loaded) this.#confirmed.delete(key);
+    else if (fields.d === true) this.#confirmed.set(key, { seq, set: undefined });
     this.heard();
   }
 
@@ -125,23 +131,54 @@ export class SharedMap<V> extends Shared<ReadonlyMap<string, V>> {
     this.#confirmed.clear();
     this.#pending.rebuilt();
     this.#loaded = false;
+    this.#resets += 1;
     this.heard();
   }
 
   #statusChanged(): void {
-    const live = this.#room.status.state === 'live';
-    if (live && !this.#loaded && !this.#loading) void this.#load();
+    if (this.#room.status.state !== 'live') this.#cut = true;
+    else if ((this.#cut || !this.#loaded) && !this.#reading) void this.#read();
+  }
+
+  /** Reads what is missing until nothing is, or the connection ends: then again when it is back. */
+  async #read(): Promise<void> {
+    this.#reading = true;
+    try {
+      while (!this.ended && (!this.#loaded || this.#cut)) {
+        if (this.#loaded) await this.#dropGone();
+        else await this.#load();
+      }
+    } catch {
+      // The next status that says `live` begins anew.
+    }
+    this.#reading = false;
   }
 
   async #load(): Promise<void> {
-    this.#loading = true;
+    const resets = this.#resets;
+    const entries = await this.#room.entries();
+    if (resets !== this.#resets) return;
+    for (const { key, seq, value } of entries) this.#hear(key, seq, value);
+    this.#loaded = true;
+    for (const [key, { set }] of this.#confirmed) if (set === undefined) this.#confirmed.delete(key);
+    this.heard();
+  }
+
+  /** What the room has no key for any more was deleted and trimmed. What was heard since the question stays. */
+  async #dropGone(): Promise<void> {
+    const resets = this.#resets;
+    const asked = this.#room.status.seq;
+    this.#cut = false;
     try {
-      for (const { key, seq, value } of await this.#room.entries()) this.#hear(key, seq, value);
-      this.#loaded = true;
-    } catch {
-      // The connection ended: again when it is back.
+      const there = new Set((await this.#room.keys()).map((summary) => summary.key));
+      if (resets !== this.#resets) return;
+      for (const [key, { seq }] of this.#confirmed) {
+        if (seq <= asked && !there.has(this.#prefix + key)) this.#confirmed.delete(key);
+      }
+    } catch (error) {
+      this.#cut = true;
+      throw error;
     }
-    this.#loading = false;
     this.heard();
   }
 }

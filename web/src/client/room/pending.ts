@@ -2,7 +2,7 @@
 // echo, their answer or their refusal comes. Says nothing about what they mean.
 
 import { RoomError } from '../../protocol/error.ts';
-import type { Room } from './room.ts';
+import type { SharedRoom } from './shared_room.ts';
 import type { SentPush, Unsubscribe } from './types.ts';
 
 interface Waiting<Item> {
@@ -14,7 +14,7 @@ interface Waiting<Item> {
 
 /** The own pushes of one shared thing that the room's order does not show yet. */
 export class Pending<Item> {
-  #room: Room;
+  #room: SharedRoom;
   #prefix: string;
   #made = 0;
   #waiting: Waiting<Item>[] = [];
@@ -23,7 +23,7 @@ export class Pending<Item> {
   #unsubscribe: Unsubscribe;
 
   /** `changed`: some are gone and the shown state must be made anew. `refused`: one was taken back. */
-  constructor(room: Room, changed: () => void, refused: (error: RoomError) => void) {
+  constructor(room: SharedRoom, changed: () => void, refused: (error: RoomError) => void) {
     this.#room = room;
     this.#prefix = randomName();
     this.#changed = changed;

@@ -3,8 +3,8 @@
 // {client, value} as DriftDB's PresenceListener, and for each other `every` (ms between signs of life) and `join`.
 
 import { fieldsOf, randomName } from './pending.ts';
-import type { Room } from './room.ts';
 import { Shared } from './shared.ts';
+import type { SharedRoom } from './shared_room.ts';
 import type { KeyEvent, Unsubscribe } from './types.ts';
 
 /** The key that DriftDB uses. */
@@ -58,7 +58,7 @@ interface Seen<T> extends Peer<T> {
 export class Presence<T> extends Shared<ReadonlyMap<string, Peer<T>>> {
   /** This client's name. */
   readonly client: string;
-  #room: Room;
+  #room: SharedRoom;
   #key: string;
   #value: T;
   #minMs: number;
@@ -74,7 +74,7 @@ export class Presence<T> extends Shared<ReadonlyMap<string, Peer<T>>> {
   #expiry: ReturnType<typeof setTimeout> | undefined;
   #subscriptions: Unsubscribe[];
 
-  constructor(room: Room, options: PresenceOptions<T>) {
+  constructor(room: SharedRoom, options: PresenceOptions<T>) {
     super();
     this.client = options.client ?? randomName();
     this.#room = room;
@@ -151,7 +151,7 @@ export class Presence<T> extends Shared<ReadonlyMap<string, Peer<T>>> {
   }
 
   #statusChanged(): void {
-    const connected = this.#room.status.connected;
+    const connected = this.#room.status.state === 'live';
     if (connected === this.#connected) return;
     this.#connected = connected;
     if (!connected) return;

@@ -3,8 +3,8 @@
 // stream long packs it into one snapshot. Wire: {apply, i} and {reset}, as DriftDB's Reducer. Other values are skipped.
 
 import { fieldsOf, Pending, requireValue } from './pending.ts';
-import type { Room } from './room.ts';
 import { Shared } from './shared.ts';
+import type { SharedRoom } from './shared_room.ts';
 import type { KeyEvent, Unsubscribe } from './types.ts';
 
 /** A stream longer than this is packed, unless the option says otherwise. DriftDB's default. */
@@ -37,7 +37,7 @@ export interface SharedReducerOptions<State, Action> {
 
 /** A state that all clients of a room change by actions. */
 export class SharedReducer<State, Action> extends Shared<State> {
-  #room: Room;
+  #room: SharedRoom;
   #key: string;
   #options: SharedReducerOptions<State, Action>;
   /** The actions up to `#seq` in the room's order, applied. What a snapshot holds. */
@@ -49,9 +49,11 @@ export class SharedReducer<State, Action> extends Shared<State> {
   /** The stream's length when last told. */
   #size = 0;
   #compacting: ReturnType<typeof setTimeout> | true | undefined;
-  #unsubscribe: Unsubscribe;
+  /** Something was heard over the present connection: what is confirmed is of the room's present history. */
+  #fresh = false;
+  #subscriptions: Unsubscribe[];
 
-  constructor(room: Room, key: string, options: SharedReducerOptions<State, Action>) {
+  constructor(room: SharedRoom, key: string, options: SharedReducerOptions<State, Action>) {
     super();
     this.#room = room;
     this.#key = key;
@@ -62,7 +64,12 @@ export class SharedReducer<State, Action> extends Shared<State> {
       () => this.heard(),
       (error) => this.refused(error),
     );
-    this.#unsubscribe = room.subscribe(key, (event) => this.#hear(event));
+    this.#subscriptions = [
+      room.subscribe(key, (event) => this.#hear(event)),
+      room.onStatus(({ state }) => {
+        if (state !== 'live') this.#fresh = false;
+      }),
+    ];
   }
 
   /**
@@ -91,12 +98,13 @@ export class SharedReducer<State, Action> extends Shared<State> {
   }
 
   protected override release(): void {
-    this.#unsubscribe();
+    for (const unsubscribe of this.#subscriptions) unsubscribe();
     this.#pending.end();
     if (this.#compacting !== true) clearTimeout(this.#compacting);
   }
 
   #hear(event: KeyEvent): void {
+    this.#fresh = true;
     if (event.type === 'push') {
       this.#take(event.seq, event.value);
     } else {
@@ -159,7 +167,8 @@ export class SharedReducer<State, Action> extends Shared<State> {
   #compact(): void {
     this.#compacting = undefined;
     const { state, readOnly } = this.#room.status;
-    if (!this.#tooLong() || this.#damaged || this.#seq === 0 || state !== 'live' || readOnly) return;
+    const sure = this.#fresh && !this.#damaged && this.#seq !== 0;
+    if (!sure || !this.#tooLong() || state !== 'live' || readOnly) return;
     const packed = this.#options.pack === undefined ? this.#confirmed : this.#options.pack(this.#confirmed);
     if (packed === undefined) return;
     this.#compacting = true;

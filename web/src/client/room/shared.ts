@@ -2,12 +2,13 @@
 // it. Changes that come from the room together are told once.
 
 import type { RoomError } from '../../protocol/error.ts';
+import { Listeners } from './listeners.ts';
 import type { Unsubscribe } from './types.ts';
 
 /** A state shared through a room. `State` is replaced, never changed in place. */
 export abstract class Shared<State> {
-  #listeners = new Set<(state: State) => void>();
-  #refusals = new Set<(error: RoomError) => void>();
+  #listeners = new Listeners<[state: State]>();
+  #refusals = new Listeners<[error: RoomError]>();
   #cached: { state: State } | undefined;
   #telling = false;
   #ended = false;
@@ -20,16 +21,12 @@ export abstract class Shared<State> {
 
   /** Hears of every change, also of this client's own. Several changes that come together are told once. */
   subscribe(listener: (state: State) => void): Unsubscribe {
-    const own = (state: State) => listener(state);
-    this.#listeners.add(own);
-    return () => this.#listeners.delete(own);
+    return this.#listeners.add(listener);
   }
 
   /** Hears of each own change that the room refused and that was therefore taken back. */
   onRefused(listener: (error: RoomError) => void): Unsubscribe {
-    const own = (error: RoomError) => listener(error);
-    this.#refusals.add(own);
-    return () => this.#refusals.delete(own);
+    return this.#refusals.add(listener);
   }
 
   /** Stops listening to the room. What `current` says does not change afterwards. */
@@ -57,8 +54,7 @@ export abstract class Shared<State> {
   protected changed(): void {
     if (this.#ended) return;
     this.#cached = undefined;
-    const state = this.current;
-    for (const listener of [...this.#listeners]) listener(state);
+    this.#listeners.call(this.current);
   }
 
   /** Something came from the room: told when all that came with it has been heard. */
@@ -75,6 +71,6 @@ export abstract class Shared<State> {
 
   /** An own change was refused and taken back. */
   protected refused(error: RoomError): void {
-    for (const listener of [...this.#refusals]) listener(error);
+    this.#refusals.call(error);
   }
 }

@@ -2,8 +2,8 @@
 // later write. Wire: a replace with {v, i}, as DriftDB's StateListener writes it. Values without `v` are not read.
 
 import { fieldsOf, Pending, requireValue } from './pending.ts';
-import type { Room } from './room.ts';
 import { Shared } from './shared.ts';
+import type { SharedRoom } from './shared_room.ts';
 import type { KeyEvent, Unsubscribe } from './types.ts';
 
 /** At most one write of a value goes out in this time, unless the option says otherwise. DriftDB's default. */
@@ -19,7 +19,7 @@ export interface SharedValueOptions<T> {
 
 /** A value that all clients of a room set and see. */
 export class SharedValue<T> extends Shared<T> {
-  #room: Room;
+  #room: SharedRoom;
   #key: string;
   #initial: T;
   #debounceMs: number;
@@ -31,7 +31,7 @@ export class SharedValue<T> extends Shared<T> {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #subscriptions: Unsubscribe[];
 
-  constructor(room: Room, key: string, options: SharedValueOptions<T>) {
+  constructor(room: SharedRoom, key: string, options: SharedValueOptions<T>) {
     super();
     this.#room = room;
     this.#key = key;
@@ -39,7 +39,7 @@ export class SharedValue<T> extends Shared<T> {
     this.#debounceMs = options.debounceMs ?? VALUE_DEBOUNCE_MS;
     this.#pending = new Pending(
       room,
-      () => this.heard(),
+      () => this.#update(),
       (error) => this.refused(error),
     );
     this.#subscriptions = [
@@ -84,7 +84,11 @@ export class SharedValue<T> extends Shared<T> {
       this.#pending.rebuilt();
       for (const entry of event.entries) this.#take(entry.value);
     }
-    this.heard();
+    this.#update();
+  }
+
+  #update(): void {
+    if (!Object.is(this.compute(), this.current)) this.heard();
   }
 
   #take(written: unknown): void {

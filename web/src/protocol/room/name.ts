@@ -16,7 +16,7 @@ const EPOCH = /^[A-Za-z0-9_-]{1,32}$/;
 const CLIENT = /^[A-Za-z0-9_-]{16,64}$/;
 /** 22 of base64url carry the 128 bits that make an id unguessable. The dot cannot occur in a room id. */
 const ADDRESS = /^(?:[A-Za-z0-9_-]{22,64}|ro\.[A-Za-z0-9_-]{22})$/;
-const ROOM_URL = /^(https?|wss?):\/\/([^\s?#]+)\/room\/([^/?#\s]+)(?:\/connect)?\/?(?:[?#].*)?$/;
+const ROOM_URL = /^(https?|wss?):\/\/([^\s?#]+)\/room\/([^/?#\s]+)(?:\/(?:connect|send))?\/?(?:[?#].*)?$/;
 const CLIENT_BYTES = 16;
 
 /** Whether a text is an epoch. */
@@ -60,6 +60,14 @@ export function checkClient(text: string): string {
 export function randomClient(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(CLIENT_BYTES));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/**
+ * Where the push ids of an outbox in memory begin: a client that was used before must not use an id again, or the push
+ * would count as stored already. Microseconds since 1970 are above all ids that it can have used by then.
+ */
+export function firstId(client: string | undefined, nowMs: number): number {
+  return client === undefined ? 0 : Math.floor(nowMs) * 1_000;
 }
 
 /** A room on a server. Both parts are in its URL; the id is a secret. */

@@ -1,6 +1,6 @@
-// DriftDB's room API: makes and finds rooms. Unlike DriftDB's own client it looks at the HTTP status.
+// DriftDB's room API by its names: makes and finds rooms. Unlike DriftDB's own client it looks at the HTTP status.
 
-import { RoomError } from '../../../protocol/error.ts';
+import { type RoomInfo, RoomsApi } from '../api.ts';
 
 /** A room, as the server tells of it. */
 export interface RoomResult {
@@ -22,16 +22,16 @@ export class Api {
   }
 
   /** Makes a room under a random id. Rejects with a `RoomError`. */
-  newRoom(): Promise<RoomResult> {
-    return this.#ask('new', 'POST');
+  async newRoom(): Promise<RoomResult> {
+    return asResult(await new RoomsApi(this.apiUrl).createRoom());
   }
 
   /** Finds a room. Rejects with a `RoomError`, `unknown_room` if there is none. */
-  getRoom(roomId: string): Promise<RoomResult> {
-    return this.#ask(`room/${encodeURIComponent(roomId)}`, 'GET');
+  async getRoom(roomId: string): Promise<RoomResult> {
+    return asResult(await new RoomsApi(this.apiUrl).room(roomId));
   }
+}
 
-  #ask(_path: string, _method: string): Promise<RoomResult> {
-    throw new RoomError('internal', 'not yet');
-  }
+function asResult({ room, socketUrl, httpUrl }: RoomInfo): RoomResult {
+  return { room, socket_url: socketUrl, http_url: httpUrl };
 }

@@ -1,9 +1,9 @@
 // DriftDB's connection by its names, over a RoomConnection: it subscribes again after a cut, and `disconnect` is the end.
 
 import { RoomConnection } from '../connection.ts';
-import type { RoomOptions, Unsubscribe, WebSocketConstructor } from '../types.ts';
-import { LateRoom } from './late_room.ts';
-import type { LatencyTest } from './latency.ts';
+import { asRoomError } from '../pending.ts';
+import type { KeyEvent, Unsubscribe, WebSocketConstructor } from '../types.ts';
+import { EARLY_PUSHES_MAX, LateRoom } from './late_room.ts';
 import { EventListener } from './listeners.ts';
 import type {
   ConnectionStatus,
@@ -35,43 +35,78 @@ export class DbConnection {
   dbUrl: string | null = null;
   cbor = false;
   closed = false;
-  activeLatencyTest: LatencyTest | null = null;
   /** The connection underneath, with all that DriftDB's names do not reach. Null before `connect`. */
   connection: RoomConnection | null = null;
   /** The room for shared values, reducers and presence: there before `connect`, and across a change of rooms. */
-  readonly room = new LateRoom();
+  readonly room = new LateRoom((key, size) => this.#sized(key, size));
   #webSocket: WebSocketConstructor | undefined;
   #keyListeners = new Set<KeyListener>();
+  #ends: Unsubscribe[] = [];
+  /** What was asked before there was a room. */
+  #early: (() => Promise<void>)[] = [];
+  #latency: Promise<number> | null = null;
 
   constructor(params: DbConnectionParams = {}) {
     this.#webSocket = params.websocketConstructor;
   }
 
-  /** Joins a room by its `socket_url`; resolves when it is there. Another room than before: leaves that one. */
-  connect(dbUrl: string, cbor = false): Promise<void> {
-    const options: RoomOptions = {
-      encoding: cbor ? 'cbor' : 'json',
-      ...(this.#webSocket === undefined ? {} : { webSocket: this.#webSocket }),
-    };
+  /**
+   * Joins a room by its `socket_url`; resolves when it is there, rejects with a `RoomError` if it never will be.
+   * Leaves the room of before, if there was one; what was subscribed hears the new one from its beginning.
+   */
+  async connect(dbUrl: string, cbor = false): Promise<void> {
+    this.#leave();
     this.dbUrl = dbUrl;
     this.cbor = cbor;
-    this.connection = new RoomConnection(dbUrl, options);
-    return this.connection.connect();
+    this.closed = false;
+    const connection = new RoomConnection(dbUrl, {
+      encoding: cbor ? 'cbor' : 'json',
+      ...(this.#webSocket === undefined ? {} : { webSocket: this.#webSocket }),
+    });
+    this.connection = connection;
+    this.#ends = [
+      connection.onStatus(({ connected }) => this.#setStatus(connected)),
+      connection.onEntry((key, { seq, value }) =>
+        this.messageListener.dispatch({ type: 'push', key, value, seq }),
+      ),
+    ];
+    this.room.become(connection);
+    for (const ask of this.#early.splice(0)) void ask();
+    await connection.connect();
   }
 
-  /** The round trip to the server in ms; null when there is no connection. */
+  /** The round trip to the server in ms; null when there is no connection. Rejects if it ends meanwhile. */
   testLatency(): Promise<number> | null {
-    return null;
+    if (this.connection === null || !this.status.connected) return null;
+    this.#latency ??= this.connection.latency().finally(() => {
+      this.#latency = null;
+    });
+    return this.#latency;
   }
 
-  /** Leaves the room for good. Tells nobody. */
+  /** Leaves the room for good, and ends all subscriptions. Tells nobody. */
   disconnect(): void {
     this.closed = true;
+    this.#leave();
+    for (const { end } of this.#keyListeners) end();
+    this.#keyListeners.clear();
   }
 
-  /** Sends a message, now or when there is a connection. */
-  send(_message: MessageToDb): void {
-    throw new Error('not yet');
+  /** Sends a message, now or when there is a connection. The answer goes to `messageListener`. */
+  send(message: MessageToDb): void {
+    switch (message.type) {
+      case 'push':
+        this.room
+          .push(message.key, message.value, message.action)
+          .done.catch((error: unknown) => this.#failed(error));
+        break;
+      case 'get':
+        if (message.seq !== null) void this.#get(message.key, message.seq ?? 0);
+        break;
+      case 'ping':
+        void this.#ping(message.nonce);
+        break;
+    }
   }
 
   /** Hears a key: its retained stream first, then what comes. `sizeCallback` hears how long own pushes made it. */
@@ -81,14 +116,15 @@ export class DbConnection {
     sizeCallback?: (size: number) => void,
     options: SubscribeOptions = {},
   ): void {
-    const end = this.room.subscribe(
-      key,
-      (event) => {
-        for (const one of event.type === 'init' ? event.entries : [event]) listener(one);
-      },
-      options,
-    );
-    this.#keyListeners.add({ key, listener, sizeCallback, end });
+    const hear = (event: KeyEvent) => {
+      if (event.type === 'push') {
+        listener({ seq: event.seq, value: event.value });
+      } else {
+        this.messageListener.dispatch({ type: 'init', key, data: [...event.entries] });
+        for (const entry of event.entries) listener(entry);
+      }
+    };
+    this.#keyListeners.add({ key, listener, sizeCallback, end: this.room.subscribe(key, hear, options) });
   }
 
   /** Ends what `subscribe` began with the same arguments. */
@@ -102,6 +138,60 @@ export class DbConnection {
       one.end();
       this.#keyListeners.delete(one);
       return;
+    }
+  }
+
+  /** The server's own page about this room. The id is in the fragment, which browsers do not send. */
+  #debugUrl(): string {
+    const { origin, pathname } = new URL((this.dbUrl ?? '').replace(/^ws/, 'http'));
+    const room = /\/room\/([^/]+)/.exec(pathname)?.[1] ?? '';
+    return `${origin}/inspector#room=${room}`;
+  }
+
+  #leave(): void {
+    for (const end of this.#ends.splice(0)) end();
+    this.room.become(undefined);
+    void this.connection?.close();
+    this.connection = null;
+    this.status = { connected: false };
+  }
+
+  #setStatus(connected: boolean): void {
+    if (connected === this.status.connected) return;
+    this.status = connected ? { connected, debugUrl: this.#debugUrl() } : { connected };
+    this.statusListener.dispatch(this.status);
+  }
+
+  /** DriftDB tells lengths above one. */
+  #sized(key: Key, size: number): void {
+    if (size <= 1) return;
+    this.messageListener.dispatch({ type: 'stream_size', key, size });
+    for (const one of this.#keyListeners) if (one.key === key) one.sizeCallback?.(size);
+  }
+
+  #failed(error: unknown): void {
+    this.messageListener.dispatch({ type: 'error', message: asRoomError(error).message });
+  }
+
+  async #get(key: Key, above: number): Promise<void> {
+    if (this.connection === null) {
+      if (this.#early.length < EARLY_PUSHES_MAX) this.#early.push(() => this.#get(key, above));
+      return;
+    }
+    try {
+      const data = await this.connection.get(key);
+      this.messageListener.dispatch({ type: 'init', key, data: data.filter(({ seq }) => seq > above) });
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
+  async #ping(nonce: number | undefined): Promise<void> {
+    try {
+      await this.connection?.latency();
+      this.messageListener.dispatch({ type: 'pong', ...(nonce === undefined ? {} : { nonce }) });
+    } catch (error) {
+      this.#failed(error);
     }
   }
 }

@@ -1,5 +1,7 @@
 // Lists of listeners, with the methods by which DriftDB's users reach them.
 
+import { callSafely } from '../listeners.ts';
+
 /** Listeners of one kind of event. */
 export class EventListener<T> {
   listeners: Array<(event: T) => void> = [];
@@ -13,6 +15,6 @@ export class EventListener<T> {
   }
 
   dispatch(event: T): void {
-    for (const listener of this.listeners) listener(event);
+    for (const listener of this.listeners) callSafely(() => listener(event));
   }
 }

@@ -1,0 +1,120 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { RoomConnection } from '../../src/client/room/connection.ts';
+import { SharedLog, type SharedLogOptions } from '../../src/client/room/log.ts';
+import { Network, newRoom, untilSent } from '../support/network.ts';
+import { joining } from '../support/people.ts';
+import { Server } from '../support/server.ts';
+import { until } from '../support/until.ts';
+
+let server: Server;
+const connect = joining();
+
+beforeAll(async () => {
+  server = await Server.start();
+});
+afterAll(() => server.remove());
+
+function open(room: RoomConnection, options: SharedLogOptions = {}): SharedLog<number> {
+  return new SharedLog<number>(room, 'log', options);
+}
+
+function values(log: SharedLog<number>): number[] {
+  return log.current.map(({ value }) => value);
+}
+
+test('own entries show at once without a number, and stand in one order everywhere', async () => {
+  const url = await newRoom(server);
+  const rooms = [await connect(url), await connect(url)];
+  const [one, other] = rooms.map((room) => open(room)) as [SharedLog<number>, SharedLog<number>];
+  one.append(1);
+  expect(one.current).toEqual([{ seq: null, value: 1 }]);
+  other.append(2);
+  one.append(3);
+  await until('both are alike', () => {
+    const same = JSON.stringify(one.current) === JSON.stringify(other.current);
+    return same && one.current.length === 3 && one.current.every(({ seq }) => seq !== null);
+  });
+});
+
+test('the view holds the last entries only, for newcomers too', async () => {
+  const url = await newRoom(server);
+  const one = open(await connect(url), { limit: 10 });
+  for (let number = 0; number < 50; number += 1) one.append(number);
+  const last = Array.from({ length: 10 }, (_, place) => 40 + place);
+  expect(values(one)).toEqual(last);
+  await until('all are stored', () => one.current.every(({ seq }) => seq !== null));
+  const late = open(await connect(url), { limit: 10 });
+  await until('the newcomer has them', () => late.current.length === 10);
+  expect(values(late)).toEqual(last);
+});
+
+test('plain values that anybody appends are entries', async () => {
+  const url = await newRoom(server);
+  const log = open(await connect(url));
+  await fetch(url.replace('ws', 'http').replace('/connect', '/send'), {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ type: 'push', key: 'log', value: 7, action: { type: 'append' } }),
+  });
+  await until('it is there', () => values(log).join() === '7');
+});
+
+test('each entry is there once, however often the connection is cut', async () => {
+  const url = await newRoom(server);
+  const network = new Network();
+  const room = await connect(url, network);
+  const log = open(room);
+  for (let number = 0; number < 60; number += 1) {
+    log.append(number);
+    if (number % 10 === 5) {
+      network.cut();
+      await untilSent(room);
+    }
+  }
+  await untilSent(room);
+  await until('all have numbers', () => log.current.every(({ seq }) => seq !== null));
+  expect(values(log)).toEqual(Array.from({ length: 60 }, (_, number) => number));
+});
+
+test('with keep the room holds no more than twice as many, and at least so many', async () => {
+  const url = await newRoom(server);
+  const room = await connect(url);
+  const log = open(room, { limit: 5, keep: 10 });
+  for (let number = 0; number < 100; number += 1) {
+    log.append(number);
+    if (number % 10 === 0) await untilSent(room);
+  }
+  await untilSent(room);
+  const kept = await room.get('log');
+  expect(kept.length).toBeGreaterThanOrEqual(10);
+  expect(kept.length).toBeLessThanOrEqual(20);
+  expect(kept.at(-1)?.value).toBe(99);
+});
+
+test('entries trimmed away while a client was cut off leave a gap, others do not', async () => {
+  const url = await newRoom(server);
+  const network = new Network();
+  const away = await connect(url, network);
+  const log = open(away);
+  const room = await connect(url);
+  const writer = open(room);
+  const writeWhileAway = async (numbers: number[], trim: boolean) => {
+    network.offline();
+    await until('it knows', () => !away.status.connected);
+    for (const number of numbers) writer.append(number);
+    await untilSent(room);
+    const entries = await room.get('log');
+    if (trim) await room.trim('log', entries.at(-2)?.seq ?? 0).done;
+    network.online();
+    const last = numbers.at(-1) ?? 0;
+    await until('the last is there', () => values(log).at(-1) === last);
+  };
+  writer.append(1);
+  await until('it has the first', () => values(log).join() === '1');
+  await writeWhileAway([2, 3], false);
+  expect(values(log)).toEqual([1, 2, 3]);
+  await writeWhileAway([4, 5, 6], true);
+  await until('the gap is told', () => log.current.some(({ gap }) => gap));
+  expect(values(log)).toEqual([1, 2, 3, 6]);
+  expect(log.current.filter(({ gap }) => gap).map(({ value }) => value)).toEqual([6]);
+});
