@@ -30,7 +30,7 @@ begin().catch((error: unknown) => {
 
 async function begin(): Promise<void> {
   const place = element('div', {});
-  main.append(place);
+  main.append(element('h1', { class: 'hidden-text' }, ['Notes']), place);
   const seed = await welcome(place);
   place.remove();
   await openNotes(seed);
@@ -57,10 +57,7 @@ async function openNotes(seed: Seed): Promise<void> {
       list.mark(undefined);
     },
   });
-  main.append(
-    element('h1', { class: 'hidden-text' }, ['Notes']),
-    element('div', { class: 'panes' }, [list.element, editor.element]),
-  );
+  main.append(element('div', { class: 'panes' }, [list.element, editor.element]));
   main.dataset.view = 'list';
   aside.append(
     syncButton(db),

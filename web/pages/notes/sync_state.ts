@@ -23,14 +23,14 @@ export function summary(status: SyncStatus, online: boolean): string {
 
 /** The button in the header that always says how it stands. */
 export function syncButton(db: EntDB): HTMLElement {
-  const text = element('span', { role: 'status' });
+  const opens = button('', () => syncDialog(db), { class: 'quiet' });
+  const shown = element('span', { role: 'status', class: 'sync' }, [opens]);
   const show = () => {
     const line = summary(db.status, navigator.onLine);
-    if (text.textContent !== line) text.textContent = line;
+    if (opens.textContent !== line) opens.textContent = line;
     shown.dataset.state = db.status.state;
     shown.dataset.waiting = String(db.status.waiting);
   };
-  const shown = button(text, () => syncDialog(db), { class: 'quiet sync' });
   db.onStatus(show);
   addEventListener('online', show);
   addEventListener('offline', show);

@@ -57,13 +57,13 @@ async function mayUse(handed: Seed, stored: Seed | undefined): Promise<boolean> 
   }
   return confirmDialog(
     'Open these notes here?',
-    `This code holds the key ${handed.fingerprint()} to somebody’s notes. Go on only if you made it yourself on your other device: whoever made it can read what you write here.`,
+    `This code holds the key ${await handed.fingerprint()} to somebody’s notes. Go on only if you made it yourself on your other device: whoever made it can read what you write here.`,
     'They are mine',
   );
 }
 
 function begin(place: HTMLElement, resolve: (seed: Seed) => void): void {
-  const heading = element('h1', { tabindex: -1 }, ['Private notes']);
+  const heading = element('h2', { tabindex: -1 }, ['Private notes']);
   fill(place, [
     element('div', { class: 'welcome' }, [
       heading,
@@ -72,12 +72,12 @@ function begin(place: HTMLElement, resolve: (seed: Seed) => void): void {
       ]),
       element('div', { class: 'cards' }, [
         element('section', { class: 'card', 'aria-labelledby': 'new-notes' }, [
-          element('h2', { id: 'new-notes' }, ['This is my first device']),
+          element('h3', { id: 'new-notes' }, ['This is my first device']),
           element('p', {}, ['Make a new key and begin.']),
           button('Start writing', () => showNew(place, resolve), { class: 'primary' }),
         ]),
         element('section', { class: 'card', 'aria-labelledby': 'my-notes' }, [
-          element('h2', { id: 'my-notes' }, ['I have notes elsewhere']),
+          element('h3', { id: 'my-notes' }, ['I have notes elsewhere']),
           wordsForm(resolve),
           element('p', { class: 'hint' }, [
             'Or scan the code that your other device shows under “This device”.',
@@ -90,7 +90,7 @@ function begin(place: HTMLElement, resolve: (seed: Seed) => void): void {
 
 function showNew(place: HTMLElement, resolve: (seed: Seed) => void): void {
   const seed = Seed.generate();
-  const heading = element('h1', { tabindex: -1 }, ['Write these words down']);
+  const heading = element('h2', { tabindex: -1 }, ['Write these words down']);
   fill(place, [
     element('div', { class: 'welcome' }, [
       heading,

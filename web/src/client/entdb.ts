@@ -97,6 +97,8 @@ export function openEntDB(options: OpenOptions): Promise<EntDB> {
 
 /** A database of entities that syncs. Everything that is written is saved on this device first; hosts come later. */
 export class EntDB {
+  /** The fingerprint of its seed, by which people can tell seeds apart. */
+  readonly fingerprint: string;
   readonly #database: Database;
   readonly #options: OpenOptions;
   /** Of IndexedDB; null: in memory. */
@@ -115,10 +117,11 @@ export class EntDB {
   #untold = false;
   #closing: Promise<void> | undefined;
 
-  private constructor(database: Database, options: OpenOptions, name: string | null) {
+  private constructor(database: Database, options: OpenOptions, name: string | null, fingerprint: string) {
     this.#database = database;
     this.#options = options;
     this.#name = name;
+    this.fingerprint = fingerprint;
     this.#tokens = new Tokens(name);
     const nothing = { ents: 0, tombstones: 0, setAside: 0, links: [] };
     this.#board = new StatusBoard(() => this.#readStatus(), statusOf('alone', nothing, new Map()));
@@ -131,12 +134,12 @@ export class EntDB {
     const storage = name === null ? memoryStorage() : await openIndexedDb(name);
     const { now } = options;
     const database = await Database.open(storage, now === undefined ? {} : { now });
-    const fingerprint = options.seed.fingerprint();
+    const fingerprint = await options.seed.fingerprint();
     if ((await database.claim(fingerprint)) !== fingerprint) {
       await database.close();
       throw new SeabagError('other_seed', 'this database belongs to another seed');
     }
-    const entdb = new EntDB(database, options, name);
+    const entdb = new EntDB(database, options, name, fingerprint);
     await entdb.#start();
     return entdb;
   }
@@ -146,18 +149,10 @@ export class EntDB {
       hear: (message) => this.#hear(message),
       lead: () => this.#lead(),
     });
-    this.#ends.push(
-      this.#database.onChange(() => this.#board.changed()),
-      onReturn(() => this.#engine?.online()),
-    );
+    this.#ends.push(onReturn(() => this.#engine?.online()));
     if (this.#engine === undefined) this.#tabs.post({ type: 'hello' });
     else this.#tabs.post({ type: 'leading' });
     await this.#board.refresh();
-  }
-
-  /** The fingerprint of its seed, by which people can tell seeds apart. */
-  get fingerprint(): string {
-    return this.#options.seed.fingerprint();
   }
 
   // Entities.

@@ -72,7 +72,7 @@ class Door {
 
   opens({ name, seed, storage }: OpenOptions): boolean {
     const mine = this.#options;
-    return name === mine.name && storage === mine.storage && seed.fingerprint() === mine.seed.fingerprint();
+    return name === mine.name && storage === mine.storage && seed.equals(mine.seed);
   }
 
   hold(tell: (opened: Opened) => void): () => void {

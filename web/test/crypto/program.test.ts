@@ -44,7 +44,7 @@ async function ents(database: string, ...parameters: string[]): Promise<Record<s
 test('account, fingerprint and words are those of the program', async () => {
   const shown = JSON.parse(await program('keys', 'show', '--label', 'grüße', '--index', '3', '--json'));
   const keys = await HostKeys.derive(seed, 'grüße', 3);
-  expect(shown).toMatchObject({ fingerprint: seed.fingerprint(), account: encodeHex(keys.publicKey) });
+  expect(shown).toMatchObject({ fingerprint: await seed.fingerprint(), account: encodeHex(keys.publicKey) });
   const words = (await program('keys', 'words')).match(/[a-z]+/g) ?? [];
   expect(words.join(' ')).toContain(seed.words());
 });

@@ -18,6 +18,7 @@ function subtleWith(changed: Partial<SubtleCrypto>): object {
   const { subtle } = whole;
   return {
     importKey: subtle.importKey.bind(subtle),
+    exportKey: subtle.exportKey.bind(subtle),
     sign: subtle.sign.bind(subtle),
     verify: subtle.verify.bind(subtle),
     ...changed,
@@ -44,5 +45,6 @@ test('a WebCrypto without the algorithm, or with a wrong one, is not used', asyn
   expect(await chosenWith(subtleWith({ importKey: refuses }))).toBe('javascript');
   expect(await chosenWith(subtleWith({ verify: async () => true }))).toBe('javascript');
   expect(await chosenWith(subtleWith({ verify: async () => false }))).toBe('javascript');
+  expect(await chosenWith(subtleWith({ exportKey: refuses }))).toBe('javascript');
   expect(await chosenWith(subtleWith({ sign: async () => new ArrayBuffer(64) }))).toBe('javascript');
 });

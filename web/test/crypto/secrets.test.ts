@@ -5,7 +5,8 @@ import { ed25519 } from '@noble/curves/ed25519.js';
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { readArchive, writeArchive } from '../../src/crypto/archive.ts';
-import { chooseProvider, openKeyPair, verifyStrictly } from '../../src/crypto/ed25519.ts';
+import { chooseProvider, openKeyPair } from '../../src/crypto/ed25519.ts';
+import { verifyStrictly } from '../../src/crypto/ed25519_script.ts';
 import { HostKeys } from '../../src/crypto/host_keys.ts';
 import { PhraseError } from '../../src/crypto/phrase.ts';
 import { Sealer } from '../../src/crypto/seal.ts';
@@ -264,6 +265,7 @@ test('new seeds differ, and nobody can change one from outside', () => {
   given.fill(2);
   made.bytes.fill(3);
   expect(made.hex()).toBe('01'.repeat(32));
+  expect([made.equals(Seed.parse(made.words())), made.equals(Seed.generate())]).toEqual([true, false]);
 });
 
 test('nothing that is printed shows a secret', async () => {

@@ -61,8 +61,8 @@ async function write(page: Page, text: string, group?: string): Promise<void> {
   await page.getByRole('button', { name: 'New note', exact: true }).click();
   await page.getByLabel('Note', { exact: true }).fill(text);
   if (group !== undefined) {
-    await page.getByLabel('Group').fill(group);
-    await page.getByLabel('Group').blur();
+    await page.getByLabel('Group', { exact: true }).fill(group);
+    await page.getByLabel('Group', { exact: true }).blur();
   }
   await saved(page);
 }
@@ -94,7 +94,7 @@ test('a note written on one device is on another that was told the words, and ba
   await shows(phone.page, ['Buy milk']);
   await phone.page.getByRole('link', { name: 'Buy milk' }).click();
   expect(await phone.page.getByLabel('Note', { exact: true }).inputValue()).toBe('Buy milk\nand bread');
-  expect(await phone.page.getByLabel('Group').inputValue()).toBe('home');
+  expect(await phone.page.getByLabel('Group', { exact: true }).inputValue()).toBe('home');
   await phone.page.getByLabel('Note', { exact: true }).fill('Buy oat milk');
   await saved(phone.page);
   await shows(laptop.page, ['Buy oat milk']);
@@ -122,7 +122,7 @@ test('notes under notes and in groups look alike on both devices', async () => {
     await page.getByLabel('Search').fill('');
   }
   await one.page.getByRole('link', { name: 'Unrelated' }).click();
-  await one.page.getByLabel('Under').selectOption({ label: 'Tickets' });
+  await one.page.getByLabel('Under', { exact: true }).selectOption({ label: 'Tickets' });
   await other.page.locator('.notes ul ul ul .title', { hasText: 'Unrelated' }).waitFor();
   expect([...one.complaints, ...other.complaints]).toEqual([]);
 });
@@ -141,9 +141,7 @@ test('what is written offline and over a reload arrives when the network is back
   await write(one.page, 'In the train');
   await one.page.reload();
   await shows(one.page, ['Before', 'In the train']);
-  await one.page
-    .getByRole('button', { name: /Offline, 1 change to go|Server away, 1 change to go/ })
-    .waitFor();
+  await one.page.locator('.sync', { hasText: '1 change to go' }).waitFor();
   expect(await titles(other.page)).toEqual(['Before']);
   await one.context.setOffline(false);
   await shows(other.page, ['Before', 'In the train']);

@@ -3,7 +3,7 @@
 
 import { blake3 } from '@noble/hashes/blake3.js';
 import { describe, expect, test } from 'vitest';
-import { verifyStrictly } from '../../src/crypto/ed25519.ts';
+import { verifyStrictly } from '../../src/crypto/ed25519_script.ts';
 import {
   checkTime,
   encodeSignedTimestamp,
