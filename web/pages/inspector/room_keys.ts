@@ -132,9 +132,9 @@ export class KeysSection {
   }
 
   #focusedPlace(): number {
-    return Array.from(this.#body.querySelectorAll('button')).findIndex(
-      (found) => found === document.activeElement,
-    );
+    const focused = document.activeElement;
+    const buttons: readonly (Element | null)[] = [...this.#body.querySelectorAll('button')];
+    return focused === null ? -1 : buttons.indexOf(focused);
   }
 
   #focusPlace(place: number): void {

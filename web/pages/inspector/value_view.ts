@@ -17,7 +17,7 @@ const PREVIEW_CHARACTERS = 80;
 
 /** A value, unfolded one level. */
 export function valueView(value: unknown): HTMLElement {
-  return element('div', { class: 'value' }, [node(undefined, value, true)]);
+  return element('div', { class: 'tree' }, [node(undefined, value, true)]);
 }
 
 function node(name: string | undefined, value: unknown, open: boolean): HTMLElement {
