@@ -19,3 +19,4 @@ export { type MapWriter, useSharedMap } from './react/shared-map.ts';
 export { type SharedReducerHookOptions, useSharedReducer } from './react/shared-reducer.ts';
 export { type SetterFunction, useSharedState } from './react/shared-state.ts';
 export { StatusIndicator } from './react/status-indicator.tsx';
+export { useWebRtcPresence } from './react/webrtc-presence.ts';

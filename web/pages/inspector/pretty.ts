@@ -42,17 +42,17 @@ function writeValue(
   full: () => boolean,
 ): void {
   if (full()) return;
-  if (value instanceof Uint8Array) return write(bytesText(value));
-  if (typeof value === 'bigint') return write(String(value));
-  if (value instanceof Date) return write(Number.isNaN(value.getTime()) ? 'no date' : value.toISOString());
-  if (typeof value !== 'object' || value === null) {
-    // A long string is cut before it is quoted: quoting doubles it at worst.
-    const short = typeof value === 'string' ? value.slice(0, SHOWN_CHARACTERS_MAX) : value;
-    return write(JSON.stringify(short) ?? String(value));
+  const simple = simpleText(value);
+  if (simple !== undefined) {
+    write(simple);
+    return;
   }
-  const [open, close, items] = itemsOf(value);
-  if (items.length === 0) return write(open + close);
-  if (depth >= DEPTH_MAX) return write(`${open} … ${close}`);
+  const whole = value as object;
+  const [open, close, items] = itemsOf(whole);
+  if (items.length === 0 || depth >= DEPTH_MAX) {
+    write(items.length === 0 ? open + close : `${open} … ${close}`);
+    return;
+  }
   const inner = `${indent}  `;
   write(open);
   for (const [place, [name, item]] of items.entries()) {
@@ -60,8 +60,19 @@ function writeValue(
     write(`${place === 0 ? '' : ','}\n${inner}${name}`);
     writeValue(item, inner, depth + 1, write, full);
   }
-  const hidden = sizeOf(value) - items.length;
+  const hidden = sizeOf(whole) - items.length;
   write(hidden > 0 ? `,\n${inner}… ${hidden} more\n${indent}${close}` : `\n${indent}${close}`);
+}
+
+/** What has nothing inside it; undefined for the rest. */
+function simpleText(value: unknown): string | undefined {
+  if (value instanceof Uint8Array) return bytesText(value);
+  if (typeof value === 'bigint') return String(value);
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'no date' : value.toISOString();
+  if (typeof value === 'object' && value !== null) return undefined;
+  // A long string is cut before it is quoted: quoting doubles it at worst.
+  const short = typeof value === 'string' ? value.slice(0, SHOWN_CHARACTERS_MAX) : value;
+  return JSON.stringify(short) ?? String(value);
 }
 
 type Item = readonly [name: string, value: unknown];

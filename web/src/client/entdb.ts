@@ -20,7 +20,7 @@ import { deleteIndexedDb, openIndexedDb } from '../entdb/storage/indexeddb.ts';
 import { memoryStorage } from '../entdb/storage/memory.ts';
 import { SeabagError } from '../protocol/error.ts';
 import type { Eid } from '../protocol/host/eid.ts';
-import { type Exported, exportAll, type ImportOutcome, importAll } from './archive.ts';
+import type { Exported, ImportOutcome } from './archive.ts';
 import { Commands } from './commands.ts';
 import { Engine } from './engine.ts';
 import { HostAddress } from './host/address.ts';
@@ -298,12 +298,15 @@ export class EntDB {
   // The whole of it.
 
   /** Everything in one file, sealed with the seed. The listener hears how many messages were written so far. */
-  exportFile(onProgress?: (messages: number) => void): Promise<Exported> {
-    return exportAll(this.#database, this.#options.seed, onProgress);
+  async exportFile(onProgress?: (messages: number) => void): Promise<Exported> {
+    // Loaded when it is needed: most pages never do.
+    const { exportAll } = await import('./archive.ts');
+    return await exportAll(this.#database, this.#options.seed, onProgress);
   }
 
   /** Takes a file in; what is newer here stays. The listener hears bytes of its index: dealt with, and all. */
   async importFile(file: Blob, onProgress?: (done: number, all: number) => void): Promise<ImportOutcome> {
+    const { importAll } = await import('./archive.ts');
     try {
       return await importAll(this.#database, this.#options.seed, file, onProgress);
     } finally {

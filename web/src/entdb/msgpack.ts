@@ -20,6 +20,8 @@ export const EXTENSION_TIME = -1;
 export const EXTENSION_KEY = '$ext';
 /** Behind the numbers of 32 bits. */
 export const UINT32 = 0x1_0000_0000;
+/** The bits of what is not a number, as every other client writes it. */
+export const NAN_BITS = 0x7ff8_0000_0000_0000n;
 /** Seconds that the time of eight bytes holds: 34 bits. */
 const TIME_SECONDS_END = 0x4_0000_0000;
 

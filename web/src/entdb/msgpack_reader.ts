@@ -8,6 +8,7 @@ import {
   EXTENSION_TIME,
   extensionOf,
   MsgpackError,
+  NAN_BITS,
   plainNumber,
   TOO_DEEP,
   UINT32,
@@ -194,7 +195,7 @@ export class MsgpackReader {
   #float64(): number {
     const at = this.#take(8);
     const value = this.#view.getFloat64(at);
-    const odd = Number.isNaN(value) && this.#view.getBigUint64(at) !== 0x7ff8_0000_0000_0000n;
+    const odd = Number.isNaN(value) && this.#view.getBigUint64(at) !== NAN_BITS;
     if (Number.isSafeInteger(value) || odd) this.exact = false;
     return value;
   }

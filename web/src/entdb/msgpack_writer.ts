@@ -6,6 +6,7 @@ import {
   EXTENSION_TIME,
   extensionOf,
   MsgpackError,
+  NAN_BITS,
   plainNumber,
   TOO_DEEP,
   UINT32,
@@ -119,7 +120,9 @@ export class MsgpackWriter {
     if (!Number.isSafeInteger(value)) {
       const at = this.#grow(9);
       this.#view.setUint8(at, 0xcb);
-      this.#view.setFloat64(at + 1, value);
+      // A number that is none can have many bits, and who stores it may change them.
+      if (Number.isNaN(value)) this.#view.setBigUint64(at + 1, NAN_BITS);
+      else this.#view.setFloat64(at + 1, value);
     } else if (value >= 0) this.#natural(value);
     else if (value >= -0x20) this.#byte(value + 0x100);
     else if (value >= -0x80) this.#unsigned(0xd0, value, 1);

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { SharedReducer } from '../../src/client/room/reducer.ts';
 import type { Accepted } from '../support/room_model.ts';
-import { RoomWorld, type Step, step, stepWithWipes } from '../support/room_world.ts';
+import { RoomWorld, type Step, schedule, scheduleWithWipes } from '../support/room_world.ts';
 
 const KEY = 'sum';
 const THRESHOLD = 4;
@@ -42,10 +42,16 @@ interface Outcome {
 
 async function run(steps: readonly Step[]): Promise<Outcome> {
   const world = new RoomWorld(3);
-  const options = { reducer, initial: INITIAL, threshold: THRESHOLD, random: () => 0.3 };
+  let turn = 0;
+  const random = () => {
+    turn += 1;
+    return [0.1, 0.6, 0.3, 0][turn % 4] ?? 0;
+  };
+  const options = { reducer, initial: INITIAL, threshold: THRESHOLD, random };
   const reducers = world.rooms.map(
     (room) => new SharedReducer<readonly number[], number>(room, KEY, options),
   );
+  await world.untilQuiet();
   let dispatched = 0;
   let refused = 0;
   for (const one of reducers) one.onRefused(() => (refused += 1));
@@ -91,23 +97,59 @@ afterEach(() => {
 
 test('all reducers end at the fold of the order of the room, whatever was cut, and each action counts once', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 120 }), async (steps) => {
+    fc.asyncProperty(schedule, async (steps) => {
       const { shown, joined, expected, dispatched, refused, accepted } = await run(steps);
       for (const state of [...shown, joined]) expect(state).toEqual(expected);
       expect(refused).toBe(0);
       expect(accepted.filter(({ action }) => action.type === 'append')).toHaveLength(dispatched);
     }),
-    { numRuns: 150 },
+    { numRuns: 300 },
   );
 });
 
 test('a server that loses the room leaves all reducers at the fold of what it has then', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(stepWithWipes, { minLength: 10, maxLength: 120 }), async (steps) => {
+    fc.asyncProperty(scheduleWithWipes, async (steps) => {
       const { shown, joined, expected } = await run(steps);
       for (const state of [...shown, joined]) expect(state).toEqual(expected);
     }),
-    { numRuns: 150 },
+    { numRuns: 300 },
+  );
+});
+
+test('at each moment every own action is shown, and none twice', async () => {
+  await fc.assert(
+    fc.asyncProperty(schedule, async (steps) => {
+      const world = new RoomWorld(3);
+      const options = {
+        reducer: (state: readonly string[], word: string) => [...state, word],
+        initial: [] as readonly string[],
+        threshold: THRESHOLD,
+        random: () => 0.1,
+      };
+      const clients = world.rooms.map((room) => ({
+        own: [] as string[],
+        shared: new SharedReducer<readonly string[], string>(room, KEY, options),
+      }));
+      await world.untilQuiet();
+      for (const [place, next] of steps.entries()) {
+        if (next.type === 'act') {
+          const client = clients[next.client % clients.length];
+          client?.own.push(`${place}`);
+          client?.shared.dispatch(`${place}`);
+        } else {
+          await world.take(next);
+        }
+        for (const { own, shared } of clients) {
+          const shown = shared.current;
+          expect(new Set(shown).size).toBe(shown.length);
+          expect(shown.filter((word) => own.includes(word))).toEqual(own);
+          expect(shown.slice(0, shared.confirmed.length)).toEqual(shared.confirmed);
+        }
+      }
+      world.close();
+    }),
+    { numRuns: 100 },
   );
 });
 

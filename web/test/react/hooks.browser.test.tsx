@@ -15,6 +15,7 @@ import {
   useSharedReducer,
   useSharedState,
   useUniqueClientId,
+  useWebRtcPresence,
 } from '../../src/react.ts';
 import { until } from '../support/until.ts';
 import { acting, User } from './user.tsx';
@@ -410,6 +411,28 @@ test('the room itself is there for what has no hook', async () => {
   const [one, two] = [await comes(<Raw />), await comes(<Raw />)];
   await one.clicks('relay');
   await two.sees('heard', 'hello');
+});
+
+function Cursor({ at }: { at: number }) {
+  const others = useWebRtcPresence({ at });
+  return (
+    <p data-testid="cursors">
+      {Object.values(others)
+        .map(({ value }) => value.at)
+        .join(' ')}
+    </p>
+  );
+}
+
+test('presence over WebRTC: the others are seen, and when they move and leave', async () => {
+  const one = await comes(<Cursor at={1} />);
+  const two = await User.comes(inRoom(<Cursor at={2} />));
+  await one.sees('cursors', '2');
+  await two.sees('cursors', '1');
+  await two.renders(inRoom(<Cursor at={3} />));
+  await one.sees('cursors', '3');
+  await two.leaves();
+  await one.sees('cursors', '');
 });
 
 // The connection

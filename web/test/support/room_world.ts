@@ -16,22 +16,28 @@ export type Step =
   | { type: 'wipe' };
 
 const client = fc.nat(2);
-const frames = fc.integer({ min: 1, max: 6 });
+const frames = fc.integer({ min: 1, max: 8 });
+const SHORT_MS = 150;
+const LONG_MS = 5000;
+
+const steps = [
+  { weight: 16, arbitrary: fc.record({ type: fc.constant('act' as const), client, number: fc.nat(99) }) },
+  { weight: 16, arbitrary: fc.record({ type: fc.constant('up' as const), client, frames }) },
+  { weight: 16, arbitrary: fc.record({ type: fc.constant('down' as const), client, frames }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('cut' as const), client }) },
+  { weight: 6, arbitrary: fc.record({ type: fc.constant('wait' as const), ms: fc.nat(SHORT_MS) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('wait' as const), ms: fc.nat(LONG_MS) }) },
+];
+const wipe = { weight: 1, arbitrary: fc.constant({ type: 'wipe' as const }) };
+
+/** Long enough for messages to cross, cuts to heal, and streams to be packed. */
+const LENGTHS = { minLength: 40, maxLength: 250, size: 'max' } as const;
 
 /** Steps in which most messages arrive, some connections break, and some time passes. */
-export const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ type: fc.constant('act' as const), client, number: fc.nat(99) }) },
-  { weight: 8, arbitrary: fc.record({ type: fc.constant('up' as const), client, frames }) },
-  { weight: 8, arbitrary: fc.record({ type: fc.constant('down' as const), client, frames }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('cut' as const), client }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('wait' as const), ms: fc.nat(3000) }) },
-);
+export const schedule: fc.Arbitrary<Step[]> = fc.array(fc.oneof(...steps), LENGTHS);
 
-/** As `step`, and now and then the server loses the room. */
-export const stepWithWipes: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 30, arbitrary: step },
-  { weight: 1, arbitrary: fc.constant({ type: 'wipe' as const }) },
-);
+/** The same, and now and then the server loses the room. */
+export const scheduleWithWipes: fc.Arbitrary<Step[]> = fc.array(fc.oneof(...steps, wipe), LENGTHS);
 
 const ROOM_URL = `ws://model.invalid/room/${'a'.repeat(22)}/connect`;
 const QUIET_ROUNDS_MAX = 1000;

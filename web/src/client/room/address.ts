@@ -31,8 +31,9 @@ export function currentRoom(): string | null {
   return typeof window === 'undefined' ? null : roomOfAddress(window.location.href);
 }
 
-/** Writes `room` into this page's address without a new entry in the history, and tells who follows it. */
+/** Writes `room` into this page's address without a new entry in the history, and tells who follows it. No page: nothing. */
 export function showRoom(room: string): void {
+  if (typeof window === 'undefined') return;
   const href = addressOfRoom(window.location.href, room);
   if (href === window.location.href) return;
   window.history.replaceState(window.history.state, '', href);

@@ -38,7 +38,8 @@ export function sentEverybodyAway(close: number): boolean {
 
 /** What a close says: the server's reason is a code and perhaps ` retry_ms=…`. */
 export function readClose(close: number, reason: string): RoomError {
-  const [, code = close === 1000 ? 'closed' : 'network', retry] = /^([a-z_]+)(?: retry_ms=(\d{1,9}))?$/.exec(reason) ?? [];
+  const [, code = close === 1000 ? 'closed' : 'network', retry] =
+    /^([a-z_]+)(?: retry_ms=(\d{1,9}))?$/.exec(reason) ?? [];
   return new RoomError(
     code,
     `the connection ended (${close})`,

@@ -8,6 +8,7 @@ import { cborCodec, type Frame, jsonCodec } from '../../protocol/room/codec.ts';
 import {
   type Cursor,
   checkClient,
+  firstId,
   parseRoomUrl,
   type RoomLink,
   randomClient,
@@ -17,7 +18,8 @@ import {
 import type { KeySummary, RoomEntry, StreamEntry } from '../../protocol/room/server_message.ts';
 import { callSafely, Listeners } from './listeners.ts';
 import { defaultFetch } from './request.ts';
-import { Session, type SessionAction } from './session.ts';
+import { Session } from './session.ts';
+import type { SessionAction } from './session_action.ts';
 import { defaultWebSocket, probeRoom, Socket } from './socket.ts';
 import type {
   Acknowledgement,
@@ -89,6 +91,7 @@ export class RoomConnection {
     this.#session = new Session({
       codec: options.encoding === 'cbor' ? null : jsonCodec,
       client: options.client === undefined ? randomClient() : checkClient(options.client),
+      lastId: firstId(options.client, this.#now()),
       cursor: options.cursor ?? null,
       random: options.random ?? Math.random,
     });

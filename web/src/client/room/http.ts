@@ -15,6 +15,7 @@ import { jsonCodec } from '../../protocol/room/codec.ts';
 import {
   type Cursor,
   checkClient,
+  firstId,
   formatCursor,
   parseRoomUrl,
   randomClient,
@@ -69,7 +70,7 @@ export class RoomHttp {
   readonly #url: string;
   readonly #client: string;
   readonly #fetch: typeof fetch;
-  #lastId = 0;
+  #lastId: number;
   #waiting = 0;
   /** The push before: a later id must not overtake an earlier one, or the earlier would count as sent already. */
   #before: Promise<unknown> = Promise.resolve();
@@ -78,6 +79,7 @@ export class RoomHttp {
   constructor(url: string, options: RoomHttpOptions = {}) {
     this.#url = roomUrl(parseRoomUrl(url));
     this.#client = options.client === undefined ? randomClient() : checkClient(options.client);
+    this.#lastId = firstId(options.client, Date.now());
     this.#fetch = options.fetch ?? defaultFetch;
   }
 

@@ -9,7 +9,8 @@ import type { Unsubscribe } from './types.ts';
 
 interface Written<V> {
   seq: number;
-  value: V;
+  /** Undefined: deleted. Kept only while the room's entries are read: one of them may be older than this. */
+  set: { value: V } | undefined;
 }
 
 /** A change made here: a value, or a deletion. */
@@ -86,7 +87,7 @@ export class SharedMap<V> extends Shared<ReadonlyMap<string, V>> {
 
   protected override compute(): ReadonlyMap<string, V> {
     const map = new Map<string, V>();
-    for (const [key, { value }] of this.#confirmed) map.set(key, value);
+    for (const [key, { set }] of this.#confirmed) if (set !== undefined) map.set(key, set.value);
     for (const { key, set } of this.#pending.items()) {
       if (set === undefined) map.delete(key);
       else map.set(key, set.value);
@@ -120,8 +121,9 @@ export class SharedMap<V> extends Shared<ReadonlyMap<string, V>> {
     const known = this.#confirmed.get(key);
     if (fields === undefined || (known !== undefined && known.seq >= seq)) return;
     this.#pending.echoed(fields.i);
-    if (fields.v !== undefined) this.#confirmed.set(key, { seq, value: fields.v as V });
-    else if (fields.d === true) this.#confirmed.delete(key);
+    if (fields.v !== undefined) this.#confirmed.set(key, { seq, set: { value: fields.v as V } });
+    else if (fields.d === true && this.#loaded) this.#confirmed.delete(key);
+    else if (fields.d === true) this.#confirmed.set(key, { seq, set: undefined });
     this.heard();
   }
 
@@ -154,17 +156,22 @@ export class SharedMap<V> extends Shared<ReadonlyMap<string, V>> {
 
   async #load(): Promise<void> {
     const resets = this.#resets;
-    for (const { key, seq, value } of await this.#room.entries()) this.#hear(key, seq, value);
-    this.#loaded = resets === this.#resets;
+    const entries = await this.#room.entries();
+    if (resets !== this.#resets) return;
+    for (const { key, seq, value } of entries) this.#hear(key, seq, value);
+    this.#loaded = true;
+    for (const [key, { set }] of this.#confirmed) if (set === undefined) this.#confirmed.delete(key);
     this.heard();
   }
 
   /** What the room has no key for any more was deleted and trimmed. What was heard since the question stays. */
   async #dropGone(): Promise<void> {
+    const resets = this.#resets;
     const asked = this.#room.status.seq;
     this.#cut = false;
     try {
       const there = new Set((await this.#room.keys()).map((summary) => summary.key));
+      if (resets !== this.#resets) return;
       for (const [key, { seq }] of this.#confirmed) {
         if (seq <= asked && !there.has(this.#prefix + key)) this.#confirmed.delete(key);
       }

@@ -367,4 +367,17 @@ describe('refusals', () => {
     await until('the first has ended', () => first.status.state === 'closed');
     expect(first.status.reason?.code).toBe('replaced');
   });
+
+  test('a client that is used again, as after a reload, does not use its ids again', async () => {
+    const client = 'the-same-after-a-reload';
+    const before = await live(near, { client });
+    for (const value of [1, 2, 3]) await before.push('k', value).done;
+    before.close();
+    const after = connection(near, { client });
+    const early = after.push('k', 4);
+    await after.connect();
+    expect((await early.done).repeat).toBe(false);
+    expect((await after.push('k', 5).done).repeat).toBe(false);
+    expect((await after.get('k')).map(({ value }) => value)).toEqual([1, 2, 3, 4, 5]);
+  });
 });

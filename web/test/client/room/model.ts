@@ -1,11 +1,15 @@
 // A small model of a room's server and of a network, in memory and in steps, for properties of the session.
 // It keeps to the rules of docs/rooms.md that the session relies on; the real server is tested elsewhere.
 
-import { Session, type SessionAction } from '../../../src/client/room/session.ts';
+import { Session } from '../../../src/client/room/session.ts';
+import type { SessionAction } from '../../../src/client/room/session_action.ts';
 import type { Acknowledgement, KeyEvent } from '../../../src/client/room/types.ts';
 import type { RoomError } from '../../../src/protocol/error.ts';
 import type { ClientMessage, PushMessage } from '../../../src/protocol/room/client_message.ts';
 import { jsonCodec } from '../../../src/protocol/room/codec.ts';
+
+/** Few, so that much happens between pages. */
+const PAGE_ENTRIES = 3;
 
 interface Stored {
   readonly key: string;
@@ -17,6 +21,8 @@ interface Stored {
 interface Peer {
   readonly client: string;
   readonly send: (message: object) => void;
+  /** Catching up: everything up to here was sent. Null: live. */
+  at: number | null;
 }
 
 /** The server: stores, numbers, remembers clients, tells everybody. */
@@ -37,9 +43,17 @@ export class ModelRoom {
     const [of = '', number = '0'] = since.split('.');
     const good = since === '0' || (of === epoch && Number(number) <= seq);
     if (!good) peer.send({ type: 'reset', reason: of === epoch ? 'ahead' : 'unknown_epoch', epoch, seq });
-    const data = this.entries.filter((entry) => !good || entry.seq > Number(number));
-    for (let at = 0; at < data.length; at += 3) peer.send({ type: 'entries', data: data.slice(at, at + 3) });
-    peer.send({ type: 'live', seq });
+    peer.at = good ? Number(number) : 0;
+  }
+
+  /** The next page of a catching up; other things may come between two. */
+  page(peer: Peer): boolean {
+    const { at } = peer;
+    if (at === null) return false;
+    const data = this.entries.filter(({ seq }) => seq > at).slice(0, PAGE_ENTRIES);
+    peer.at = data.at(-1)?.seq ?? null;
+    peer.send(data.length > 0 ? { type: 'entries', data } : { type: 'live', seq: this.head });
+    return true;
   }
 
   receive(peer: Peer, message: ClientMessage): void {
@@ -74,7 +88,7 @@ export class ModelRoom {
     if (action.type === 'replace') this.entries = this.entries.filter((old) => old.key !== key);
     if (action.type !== 'relay') this.entries.push(entry);
     peer.send({ type: 'ack', id, seq: this.head, size: size + 1 });
-    for (const other of this.peers) other.send({ type: 'push', ...entry });
+    for (const other of this.peers) if (other.at === null) other.send({ type: 'push', ...entry });
   }
 }
 
@@ -83,8 +97,8 @@ export class ModelClient {
   readonly session: Session;
   readonly outcomes = new Map<number, Acknowledgement | RoomError>();
   readonly events: KeyEvent[] = [];
-  /** What a reader of the key shows. */
-  shown: unknown[] = [];
+  /** What each listener shows. */
+  readonly screens = new Map<number, unknown[]>();
   readonly entries: unknown[] = [];
   resets = 0;
   readonly uncertain: number[] = [];
@@ -102,7 +116,12 @@ export class ModelClient {
 
   constructor(room: ModelRoom, client: string, random: () => number) {
     this.#room = room;
-    this.session = new Session({ codec: jsonCodec, client, cursor: null, random });
+    this.session = new Session({ codec: jsonCodec, client, lastId: 0, cursor: null, random });
+  }
+
+  /** What the first listener shows. */
+  get shown(): unknown[] {
+    return this.screens.get(1) ?? [];
   }
 
   /** Does what the session asked for. */
@@ -121,10 +140,15 @@ export class ModelClient {
     };
     this.#toServer = [];
     this.#toClient = [];
-    this.#peer = { client: this.query.match(/client=([^&]*)/)?.[1] ?? '', send: back };
+    this.#peer = { client: this.query.match(/client=([^&]*)/)?.[1] ?? '', send: back, at: null };
     this.session.opened();
     this.#room.join(this.#peer, this.query.match(/since=([^&]*)/)?.[1] ?? null);
     return true;
+  }
+
+  /** The server reads on, while this connection catches up. */
+  stepPage(): boolean {
+    return this.#peer !== null && this.#room.page(this.#peer);
   }
 
   /** One frame arrives at the server. */
@@ -165,7 +189,7 @@ export class ModelClient {
   /** Until nothing moves any more, the network being good. */
   calm(): void {
     for (let steps = 0; steps < 100_000; steps++) {
-      const moved = this.open() || this.stepOut() || this.stepIn();
+      const moved = this.open() || this.stepOut() || this.stepPage() || this.stepIn();
       const waiting = this.session.status().state === 'waiting';
       if (!moved && !(waiting && this.wait())) return;
     }
@@ -197,7 +221,7 @@ export class ModelClient {
         this.session.probed({ status: null, error: null }, this.now);
         break;
       case 'deliver':
-        this.#hear(action.event);
+        this.#hear(action.listener, action.event);
         break;
       case 'entry':
         this.entries.push(action.entry.value);
@@ -222,9 +246,11 @@ export class ModelClient {
     }
   }
 
-  #hear(event: KeyEvent): void {
+  #hear(listener: number, event: KeyEvent): void {
     this.events.push(event);
-    if (event.type === 'init') this.shown = event.entries.map(({ value }) => value);
-    else this.shown.push(event.value);
+    const screen = this.screens.get(listener) ?? [];
+    this.screens.set(listener, screen);
+    if (event.type === 'init') screen.splice(0, screen.length, ...event.entries.map(({ value }) => value));
+    else screen.push(event.value);
   }
 }
