@@ -103,7 +103,7 @@ test('all reducers end at the fold of the order of the room, whatever was cut, a
       expect(refused).toBe(0);
       expect(accepted.filter(({ action }) => action.type === 'append')).toHaveLength(dispatched);
     }),
-    { numRuns: 100 },
+    { numRuns: 100, interruptAfterTimeLimit: 30_000 },
   );
 });
 
@@ -113,7 +113,7 @@ test('a server that loses the room leaves all reducers at the fold of what it ha
       const { shown, joined, expected } = await run(steps);
       for (const state of [...shown, joined]) expect(state).toEqual(expected);
     }),
-    { numRuns: 100 },
+    { numRuns: 100, interruptAfterTimeLimit: 30_000 },
   );
 });
 
@@ -154,7 +154,7 @@ test('whenever it is not catching up, every own action is shown, and none twice'
       }
       world.close();
     }),
-    { numRuns: 60 },
+    { numRuns: 60, interruptAfterTimeLimit: 30_000 },
   );
 });
 
