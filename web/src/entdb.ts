@@ -2,13 +2,31 @@
 
 export type { Exported, ImportOutcome } from './client/archive.ts';
 export {
-  type EntDB,
+  EntDB,
+  LABEL_DEFAULT,
   type LinkInfo,
   type LinkOptions,
+  NAME_DEFAULT,
   type OpenOptions,
   openEntDB,
   type Patch,
-  type Unsubscribe,
   type WebSocketConstructor,
 } from './client/entdb.ts';
+export type { Oddity, TroubleCode } from './client/host/report.ts';
 export type { LinkActivity, LinkStatus, Phase, Role, StuckStatus, SyncStatus } from './client/status.ts';
+export { Seed } from './crypto/seed.ts';
+export type {
+  Change,
+  Draft,
+  Durable,
+  Ent,
+  LinkId,
+  Live,
+  Page,
+  Query,
+  Selection,
+  TimeRange,
+  Unsubscribe,
+} from './entdb/database.ts';
+export { SeabagError } from './protocol/error.ts';
+export { createdMsOf, type Eid, parseEid, singletonEid } from './protocol/host/eid.ts';

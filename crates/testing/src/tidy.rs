@@ -10,14 +10,27 @@ use std::process::Command;
 const ARCHITECTURE_LINES_MAX: usize = 300;
 
 /// Folders that hold nothing of ours, for when there is no git to ask.
-const SKIPPED_FOLDERS: [&str; 5] = ["target", "node_modules", "dist", "corpus", "artifacts"];
+const SKIPPED_FOLDERS: [&str; 6] = ["target", "node_modules", "dist", "lib", "corpus", "artifacts"];
+
+/// Committed, and made by a program from what else is here: what holds for sources does not hold for it.
+const BUILT: &str = "web/dist";
 
 /// What tells of the machine where a file was written. In pieces, so that this file does not complain of itself.
 const FORBIDDEN: [&str; 4] =
-    [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!(".cargo/regi", "stry"), concat!("../sha", "red")];
+    [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!(".cargo/regi", "stry"), concat!("../sha", "red/")];
 
 /// Macros that mark unfinished work; written here without their brackets for the same reason.
 const UNFINISHED: [&str; 3] = ["todo", "unimplemented", "dbg"];
+
+/// The same in TypeScript: notes to oneself, tests that are alone or left out, and checks that are switched off.
+const UNFINISHED_WEB: [&str; 6] = [
+    concat!("TO", "DO"),
+    concat!("FIX", "ME"),
+    concat!(".on", "ly("),
+    concat!(".sk", "ip("),
+    concat!("@ts-", "ignore"),
+    concat!("@ts-", "nocheck"),
+];
 
 /// Crates that would give the rules a runtime, chance, a clock or files.
 const IMPURE: [&str; 14] = [
@@ -47,7 +60,8 @@ impl Repository {
     /// The repository that this crate was built in.
     pub fn here() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let files = committed_files(&root).unwrap_or_else(|| walk(&root));
+        let mut files = committed_files(&root).unwrap_or_else(|| walk(&root));
+        files.retain(|file| !file.starts_with(BUILT));
         Self { root, files }
     }
 
@@ -65,7 +79,7 @@ impl Repository {
         self.texts().filter(move |(file, _)| wanted(file))
     }
 
-    /// ARCHITECTURE.md exists, is short, and names every crate and each crate's top modules.
+    /// ARCHITECTURE.md exists, is short, and names every crate, each crate's top modules, and the folders of `web`.
     pub fn architecture(&self) -> Vec<String> {
         let Some(text) = self.read(Path::new("ARCHITECTURE.md")) else {
             return vec![
@@ -88,7 +102,27 @@ impl Repository {
                 missing.map(|module| format!("ARCHITECTURE.md does not name {name}'s module {module}")),
             );
         }
+        let section = section(&text, "`web`");
+        let missing = self.web_modules().into_iter().filter(|module| !has_word(&section, module));
+        complaints.extend(
+            missing.map(|module| format!("ARCHITECTURE.md does not name {module} in its part on `web`")),
+        );
         complaints
+    }
+
+    /// What is right under `web/src` and `web/pages`, and the folders in these folders.
+    fn web_modules(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for file in self.files.iter() {
+            let parts: Vec<_> = file.iter().filter_map(|part| part.to_str()).collect();
+            let ["web", "src" | "pages", inside @ ..] = &parts[..] else { continue };
+            let folders = inside.len().saturating_sub(1).min(2);
+            found.extend(inside[..folders].iter().map(|folder| (*folder).to_owned()));
+            if let [file] = inside {
+                found.insert(file.split('.').next().unwrap_or_default().into());
+            }
+        }
+        found
     }
 
     /// The top modules of every crate: files and folders right under `src`.
@@ -116,10 +150,27 @@ impl Repository {
         mute.map(|(file, _)| format!("{} does not open with //!", file.display())).collect()
     }
 
+    /// Every TypeScript file and every stylesheet opens with what it is for.
+    pub fn web_openings(&self) -> Vec<String> {
+        let opens = |text: &str, mark: &str| {
+            // A script for the shell may say first who runs it.
+            text.lines().find(|line| !line.starts_with("#!")).is_some_and(|line| line.starts_with(mark))
+        };
+        let mut complaints = Vec::new();
+        for (extension, mark) in [("ts", "// "), ("tsx", "// "), ("css", "/* ")] {
+            let mute = self.with_extension(extension).filter(|(_, text)| !opens(text, mark));
+            complaints.extend(mute.map(|(file, _)| format!("{} does not open with {mark}", file.display())));
+        }
+        complaints
+    }
+
     /// Nothing unfinished is left in the code.
     pub fn unfinished(&self) -> Vec<String> {
         let marks = UNFINISHED.map(|name| format!("{name}!("));
-        self.with_extension("rs").flat_map(|(file, text)| mentions(file, &text, &marks)).collect()
+        let web = UNFINISHED_WEB.map(String::from);
+        let rust = self.with_extension("rs").flat_map(|(file, text)| mentions(file, &text, &marks));
+        let scripts = ["ts", "tsx"].into_iter().flat_map(|extension| self.with_extension(extension));
+        rust.chain(scripts.flat_map(|(file, text)| mentions(file, &text, &web))).collect()
     }
 
     /// No text names a place on the machine where it was written.
@@ -265,6 +316,14 @@ fn mentions(file: &Path, text: &str, marks: &[String]) -> Vec<String> {
     complaints
 }
 
+/// The part of a text under the first heading that has this mark, up to the next heading.
+fn section(text: &str, mark: &str) -> String {
+    let under = text.lines().skip_while(|line| !(line.starts_with('#') && line.contains(mark)));
+    let lines: Vec<_> =
+        under.enumerate().take_while(|(at, line)| *at == 0 || !line.starts_with('#')).collect();
+    lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n")
+}
+
 fn has_word(text: &str, word: &str) -> bool {
     let is_part = |character: char| character.is_alphanumeric() || character == '_';
     text.split(|character| !is_part(character)).any(|found| found == word)
@@ -406,6 +465,13 @@ mod tests {
         let found = anchors("# One Two\n## `code` & more: x_y\n## One Two\n#no\n```\n# comment\n```\n");
         let expected = ["code--more-x_y", "one-two", "one-two-1"];
         assert_eq!(found.into_iter().collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn a_section_ends_at_the_next_heading() {
+        let text = "# One\nweb\n### `web`: two\nthree\nfour\n### five\nsix";
+        assert_eq!(section(text, "`web`"), "### `web`: two\nthree\nfour");
+        assert_eq!(section(text, "`none`"), "");
     }
 
     #[test]

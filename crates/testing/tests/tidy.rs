@@ -17,6 +17,11 @@ fn every_rust_file_opens_with_what_it_is_for() {
 }
 
 #[test]
+fn every_script_and_stylesheet_opens_with_what_it_is_for() {
+    none(Repository::here().web_openings());
+}
+
+#[test]
 fn nothing_unfinished_is_left_in_the_code() {
     none(Repository::here().unfinished());
 }

@@ -35,13 +35,14 @@ export function element<Tag extends keyof HTMLElementTagNameMap>(
   return made;
 }
 
-/** Makes an SVG element. */
+/** Makes an SVG element. A whole picture without an `aria-label` is decoration, and not spoken. */
 export function drawing<Tag extends keyof SVGElementTagNameMap>(
   tag: Tag,
   props: Props = {},
   children: readonly Child[] = [],
 ): SVGElementTagNameMap[Tag] {
   const made = document.createElementNS(SVG, tag);
+  if (tag === 'svg' && props['aria-label'] === undefined) made.setAttribute('aria-hidden', 'true');
   setAttributes(made, props);
   fill(made, children);
   return made;

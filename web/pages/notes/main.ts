@@ -1,7 +1,108 @@
-// The page `/notes`.
+// The page `/notes`: whose notes, the list, the note that is open, and how syncing stands.
 
-import { element } from '../kit/element.ts';
+import './notes.css';
+import { openEntDB, type Seed } from '../../src/entdb.ts';
+import { announce, announceError } from '../kit/announce.ts';
+import { button, element, fill } from '../kit/element.ts';
+import { onFragment, readFragment, writeFragment } from '../kit/fragment.ts';
 import { openPage } from '../kit/page.ts';
+import { deviceDialog } from './device.ts';
+import { Editor } from './editor.ts';
+import { NoteList } from './list.ts';
+import { NOTE_TYPE, type Note, readNote } from './model.ts';
+import { linkHere, syncButton } from './sync_state.ts';
+import { welcome } from './welcome.ts';
 
-const { main } = openPage('notes');
-main.append(element('h1', {}, ['Notes']));
+/** The database's name in this origin. */
+const DATABASE = 'notes';
+
+const { main, aside } = openPage('notes', { wide: true });
+
+begin().catch((error: unknown) => {
+  announceError('The notes cannot be opened', error);
+  fill(main, [
+    element('h1', {}, ['Notes']),
+    element('p', { class: 'error' }, [
+      'This browser does not let the page keep anything, as in a private window. Try another window or browser.',
+    ]),
+  ]);
+});
+
+async function begin(): Promise<void> {
+  const place = element('div', {});
+  main.append(element('h1', { class: 'hidden-text' }, ['Notes']), place);
+  const seed = await welcome(place);
+  place.remove();
+  await openNotes(seed);
+}
+
+async function openNotes(seed: Seed): Promise<void> {
+  const db = await openEntDB({ name: DATABASE, seed, storage: 'indexeddb' });
+  let notes: readonly Note[] = [];
+  let loaded = false;
+
+  const list = new NoteList({
+    open: (eid) => show(eid),
+    create: (group) => begins({ group }),
+  });
+  const editor = new Editor(db, {
+    opened: (eid) => {
+      writeFragment('note', eid);
+      list.mark(eid);
+    },
+    createUnder: (parent, group) => begins({ parent, group }),
+    closed: () => {
+      writeFragment('note', undefined);
+      main.dataset.view = 'list';
+      list.mark(undefined);
+    },
+  });
+  main.append(element('div', { class: 'panes' }, [list.element, editor.element]));
+  main.dataset.view = 'list';
+  aside.append(
+    syncButton(db),
+    button('This device', () => deviceDialog(db, seed), { class: 'quiet' }),
+  );
+
+  db.watch({ type: NOTE_TYPE, order: 'updated', reverse: true }, (ents) => {
+    notes = ents.map(readNote);
+    list.show(notes);
+    editor.hear(notes);
+    if (!loaded) {
+      loaded = true;
+      follow();
+    }
+  });
+  onFragment(follow);
+  addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'hidden') void editor.flush();
+  });
+  addEventListener('beforeunload', (event) => {
+    if (editor.unsaved) event.preventDefault();
+  });
+  linkHere(db).catch((error: unknown) => announceError('This server does not sync the notes', error));
+
+  function show(eid: string): void {
+    writeFragment('note', eid, { push: true });
+    follow();
+  }
+
+  function begins(beginning: { parent?: string | undefined; group?: string | undefined }): void {
+    writeFragment('note', undefined, { push: true });
+    main.dataset.view = 'note';
+    list.mark(undefined);
+    void editor.create(beginning);
+  }
+
+  /** Shows what the address names. */
+  function follow(): void {
+    const eid = readFragment('note');
+    if (eid !== undefined && eid === editor.open) return;
+    const note = notes.find((candidate) => candidate.eid === eid);
+    list.mark(note?.eid);
+    main.dataset.view = note === undefined ? 'list' : 'note';
+    if (note !== undefined) void editor.show(note);
+    else void editor.close();
+    if (note === undefined && eid !== undefined) announce('That note is not on this device.');
+  }
+}

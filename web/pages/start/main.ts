@@ -6,7 +6,7 @@ import { element, fill } from '../kit/element.ts';
 import { readFragment } from '../kit/fragment.ts';
 import { openPage } from '../kit/page.ts';
 import { roomForm, showRoom } from './room.ts';
-import { type About, askAbout, findRoom } from './server.ts';
+import { type About, askAbout, rooms } from './server.ts';
 
 const CARDS = [
   {
@@ -65,16 +65,16 @@ async function begin(): Promise<void> {
   fill(state, [about === undefined ? 'The server is away' : `Version ${about.version}`]);
   const offer = () => fill(place, about === undefined ? [away()] : [offered(about)]);
   offer();
-  if (about === undefined || readFragment('room') === undefined) return;
+  const id = readFragment('room');
+  if (about === undefined || id === undefined) return;
   try {
-    const found = await findRoom();
-    if (found !== undefined) showRoom(place, found, offer);
+    showRoom(place, await rooms().room(id), offer);
   } catch (error) {
     announceError('The room in the address', error);
   }
 
   function offered(known: About): HTMLElement {
-    return roomForm(known.needsToken, (room) => showRoom(place, room, offer));
+    return roomForm(known.needsToken, (room) => showRoom(place, room, offer).focus());
   }
 }
 

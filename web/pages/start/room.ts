@@ -1,14 +1,15 @@
 // The box on the start page that makes a room, and shows how to use it from a program and from a phone.
 
+import type { RoomInfo } from '../../src/client/room/api.ts';
 import { announceError } from '../kit/announce.ts';
 import { copyButton } from '../kit/copy.ts';
 import { button, element, fill, labelled } from '../kit/element.ts';
 import { pageUrl, writeFragment } from '../kit/fragment.ts';
 import { qrCode } from '../kit/qr.ts';
-import { makeRoom, type Room } from './server.ts';
+import { rooms } from './server.ts';
 
 /** The form: one button, and a field where the server asks for a token. */
-export function roomForm(needsToken: boolean, made: (room: Room) => void): HTMLFormElement {
+export function roomForm(needsToken: boolean, made: (room: RoomInfo) => void): HTMLFormElement {
   const token = element('input', { type: 'password', autocomplete: 'off', required: true });
   const submit = element('button', { type: 'submit', class: 'primary' }, ['Create a room']);
   const form = element('form', {}, [
@@ -19,7 +20,7 @@ export function roomForm(needsToken: boolean, made: (room: Room) => void): HTMLF
     event.preventDefault();
     submit.disabled = true;
     try {
-      made(await makeRoom(needsToken ? token.value.trim() : ''));
+      made(await rooms(needsToken ? token.value.trim() : undefined).createRoom());
     } catch (error) {
       announceError('No room', error);
     }
@@ -28,22 +29,17 @@ export function roomForm(needsToken: boolean, made: (room: Room) => void): HTMLF
   return form;
 }
 
-/** Shows a room in `place`, and puts it into the address so that it is there after a reload. */
-export function showRoom(place: HTMLElement, room: Room, forget: () => void): void {
-  writeFragment('room', room.id);
-  const board = pageUrl('/whiteboard', { room: room.id });
+/** Shows a room in `place`, and puts it into the address so that it is there after a reload. Gives back its heading. */
+export function showRoom(place: HTMLElement, room: RoomInfo, forget: () => void): HTMLElement {
+  writeFragment('room', room.room);
+  const board = pageUrl('/whiteboard', { room: room.room });
   const heading = element('h3', { tabindex: -1 }, ['Your room']);
   fill(place, [
     heading,
     element('p', {}, ['Whoever knows its id can read and write it, so pass it on like a key.']),
-    shown('Room id', room.id),
-    room.readOnlyId !== '' && room.readOnlyId !== room.id && shown('Id that may only read', room.readOnlyId),
-    shown('Address for programs', roomUrl(room)),
-    shown('From a terminal', terminal(room)),
-    shown('From a web page', program(room)),
     element('div', { class: 'row' }, [
       element('a', { class: 'button primary', href: board }, ['Draw in it']),
-      element('a', { class: 'button', href: pageUrl('/inspector', { room: room.id }) }, ['Look into it']),
+      element('a', { class: 'button', href: pageUrl('/inspector', { room: room.room }) }, ['Look into it']),
       button('Done with it', () => {
         writeFragment('room', undefined);
         forget();
@@ -53,8 +49,13 @@ export function showRoom(place: HTMLElement, room: Room, forget: () => void): vo
       qrCode(board, 'QR code that opens the whiteboard in this room'),
       element('figcaption', { class: 'hint' }, [phoneHint()]),
     ]),
+    shown('Room id', room.room),
+    room.readOnly !== room.room && shown('Id that may only read', room.readOnly),
+    shown('Address for programs', roomUrl(room)),
+    shown('From a terminal', terminal(room)),
+    shown('From a web page', program(room)),
   ]);
-  heading.focus();
+  return heading;
 }
 
 function shown(label: string, content: string): HTMLDivElement {
@@ -67,17 +68,18 @@ function shown(label: string, content: string): HTMLDivElement {
   ]);
 }
 
-function roomUrl(room: Room): string {
-  return `${location.origin}/room/${room.id}`;
+/** At the address that this page has, which need not be the one that the server would tell. */
+function roomUrl({ room }: RoomInfo): string {
+  return rooms().url(room);
 }
 
-function terminal(room: Room): string {
+function terminal(room: RoomInfo): string {
   const message = '{"type":"push","key":"greeting","value":"hello","action":{"type":"append"}}';
   return `curl ${roomUrl(room)}/send -H 'content-type: application/json' -d '${message}'
 curl ${roomUrl(room)}/stream`;
 }
 
-function program(room: Room): string {
+function program(room: RoomInfo): string {
   return `<script type="module">
   import { RoomConnection } from '${location.origin}/seabag.js';
   const room = new RoomConnection('${roomUrl(room)}');

@@ -100,6 +100,15 @@ export class Picture {
     return this.#shownCount;
   }
 
+  get growingCount(): number {
+    return this.#growing.size;
+  }
+
+  /** Strokes grow just now. */
+  get busy(): boolean {
+    return this.#growing.size > 0;
+  }
+
   resize(size: Size, pixelRatio: number): void {
     this.#size = { width: Math.max(1, size.width), height: Math.max(1, size.height) };
     this.#pixelRatio = Math.min(PIXEL_RATIO_MAX, Math.max(1, pixelRatio));

@@ -1,7 +1,72 @@
-// The page `/whiteboard`.
+// The page `/whiteboard`: finds its room, opens the board, and says so when there is none.
 
-import { element } from '../kit/element.ts';
+import { RoomConnection } from '../../src/client/room/connection.ts';
+import { RoomError } from '../../src/protocol/error.ts';
+import { CURSOR_START } from '../../src/protocol/room/name.ts';
+import { announceError } from '../kit/announce.ts';
+import { button, element, fill } from '../kit/element.ts';
+import { onFragment, readFragment, writeFragment } from '../kit/fragment.ts';
 import { openPage } from '../kit/page.ts';
+import { BoardPage } from './board_page.ts';
+import { findRoom, ROOM } from './open.ts';
 
-const { main } = openPage('whiteboard');
-main.append(element('h1', {}, ['Whiteboard']));
+const page = openPage('whiteboard', { wide: true });
+let open: { readonly room: string; readonly board: BoardPage } | undefined;
+
+onFragment(() => {
+  const room = readFragment(ROOM);
+  if (room !== undefined && room !== open?.room) void begin();
+});
+void begin();
+
+async function begin(): Promise<void> {
+  open?.board.close();
+  open = undefined;
+  fill(page.aside, []);
+  fill(page.main, [element('p', { role: 'status' }, ['Opening the board…'])]);
+  let room: string;
+  try {
+    room = await findRoom();
+  } catch (error) {
+    return showNone('No board was started', error);
+  }
+  let connection: RoomConnection;
+  try {
+    const url = new URL(`/room/${encodeURIComponent(room)}`, location.href).href;
+    connection = new RoomConnection(url, { cursor: CURSOR_START });
+  } catch (error) {
+    return showNone('The address leads to no board', error);
+  }
+  const board = new BoardPage(page, room, connection);
+  open = { room, board };
+  try {
+    await board.open();
+  } catch (error) {
+    if (open?.board !== board) return;
+    board.close();
+    open = undefined;
+    showNone('This board cannot be opened', error);
+  }
+}
+
+function showNone(title: string, error: unknown): void {
+  const gone = error instanceof RoomError && error.code === 'unknown_room';
+  const why = error instanceof Error ? error.message : 'Something failed.';
+  fill(page.aside, []);
+  page.main.classList.remove('whiteboard');
+  fill(page.main, [
+    element('h1', {}, [title]),
+    element('p', { role: 'alert' }, [
+      gone ? 'There is no such board on this server: it was deleted, or the link is not whole.' : why,
+    ]),
+    element('div', { class: 'row' }, [
+      button('Try again', () => void begin()),
+      button('Start a new board', startNew, { class: 'primary' }),
+    ]),
+  ]);
+}
+
+function startNew(): void {
+  writeFragment(ROOM, undefined, { push: true });
+  begin().catch((error: unknown) => announceError('No board was started', error));
+}

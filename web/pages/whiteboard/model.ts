@@ -4,7 +4,16 @@
 // Strokes lie in pages, keys `strokes/1`, `strokes/2`, ...: a page takes a bounded number of them, so a page's
 // compacted value stays far below the largest message, and a long board opens as a few values.
 
-import { type Box, boxOf, decodeStroke, encodeStroke, isId, isRecord, type Stroke, type StrokeValue } from './stroke.ts';
+import {
+  type Box,
+  boxOf,
+  decodeStroke,
+  encodeStroke,
+  isId,
+  isRecord,
+  type Stroke,
+  type StrokeValue,
+} from './stroke.ts';
 
 /** Strokes of one page; the next stroke goes to the next page. Writers that do not know of each other may pass it a little. */
 export const PAGE_STROKES = 256;
@@ -14,6 +23,8 @@ export const PAGE_NUMBERS = 60_000;
 export const COMPACT_AT = 64;
 /** and, if whoever should have done it went away, when so many more have come. */
 export const COMPACT_AGAIN = 16;
+/** Undone strokes that are remembered as such; older ones are long gone from their pages. */
+const HIDDEN_MAX = 1_000;
 /** Pages that a board may have: 4 million strokes, and a bound for hostile keys. */
 const PAGES_MAX = 16_384;
 const PAGE_KEY = /^strokes\/([1-9]\d{0,4})$/;
@@ -90,6 +101,8 @@ export class Board {
   /** `#order` and `#ids` are put together again when somebody looks: opening a board replaces many pages in a row. */
   #stale = false;
   #clearedSeq = 0;
+  /** Strokes that the user of this page has taken back; the room learns of it when it can. */
+  readonly #hidden = new Set<string>();
 
   /** The visible strokes, lowest first. */
   get strokes(): readonly PlacedStroke[] {
@@ -107,6 +120,13 @@ export class Board {
   has(id: string): boolean {
     this.#reorder();
     return this.#ids.has(id);
+  }
+
+  /** Takes a stroke out of the picture before its undo has come back. */
+  hide(id: string): Change {
+    this.#hidden.add(id);
+    if (this.#hidden.size > HIDDEN_MAX) this.#hidden.delete([...this.#hidden][0] ?? '');
+    return this.#rebuilt();
   }
 
   /** Applies one stored entry. Total: anything may come. */
@@ -138,7 +158,9 @@ export class Board {
   /** Pages but the newest whose streams are still long: whoever filled them went away too early. */
   longPages(): number[] {
     const last = Math.max(0, ...this.#pages.keys());
-    return [...this.#pages].filter(([number, page]) => number !== last && page.loose > 1).map(([number]) => number);
+    return [...this.#pages]
+      .filter(([number, page]) => number !== last && page.loose > 1)
+      .map(([number]) => number);
   }
 
   /**
@@ -181,6 +203,7 @@ export class Board {
     page.strokes.push(placed);
     page.numbers += stroke.points.length;
     this.#ids.add(stroke.id);
+    if (this.#hidden.has(stroke.id)) return NONE;
     const top = this.#order.at(-1);
     this.#order.push(placed);
     if (top === undefined || top.seq < seq) return { type: 'added', placed };
@@ -209,7 +232,8 @@ export class Board {
       if (!Array.isArray(item)) continue;
       const place: unknown = item[0];
       const stroke = decodeStroke(item[1]);
-      if (typeof place !== 'number' || !Number.isSafeInteger(place) || place > seq || stroke === undefined) continue;
+      if (typeof place !== 'number' || !Number.isSafeInteger(place) || place > seq || stroke === undefined)
+        continue;
       if (place > this.#clearedSeq) strokes.push({ seq: place, stroke, box: boxOf(stroke) });
     }
     const newer = page.strokes.filter((placed) => placed.seq > seq);
@@ -232,6 +256,7 @@ export class Board {
     this.#order = [...this.#pages.values()]
       .flatMap((page) => page.strokes)
       .sort((a, b) => a.seq - b.seq)
-      .filter(({ stroke }) => !this.#ids.has(stroke.id) && this.#ids.add(stroke.id));
+      .filter(({ stroke }) => !this.#ids.has(stroke.id) && this.#ids.add(stroke.id))
+      .filter(({ stroke }) => !this.#hidden.has(stroke.id));
   }
 }

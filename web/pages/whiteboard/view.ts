@@ -75,7 +75,10 @@ export function overlaps(a: Box, b: Box): boolean {
 
 export function contains(outer: Box, inner: Box): boolean {
   return (
-    outer.left <= inner.left && outer.top <= inner.top && outer.right >= inner.right && outer.bottom >= inner.bottom
+    outer.left <= inner.left &&
+    outer.top <= inner.top &&
+    outer.right >= inner.right &&
+    outer.bottom >= inner.bottom
   );
 }
 
@@ -83,12 +86,15 @@ export function contains(outer: Box, inner: Box): boolean {
 export function around(boxes: Iterable<Box>): Box | undefined {
   let whole: Box | undefined;
   for (const box of boxes) {
-    whole = whole === undefined ? box : {
-      left: Math.min(whole.left, box.left),
-      top: Math.min(whole.top, box.top),
-      right: Math.max(whole.right, box.right),
-      bottom: Math.max(whole.bottom, box.bottom),
-    };
+    whole =
+      whole === undefined
+        ? box
+        : {
+            left: Math.min(whole.left, box.left),
+            top: Math.min(whole.top, box.top),
+            right: Math.max(whole.right, box.right),
+            bottom: Math.max(whole.bottom, box.bottom),
+          };
   }
   return whole;
 }

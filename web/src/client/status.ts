@@ -1,6 +1,6 @@
 // How it stands, as data: what is saved here, what waits for which host, and what is stuck and why. It decides nothing.
 
-import type { LinkId } from '../entdb/database.ts';
+import type { DatabaseStatus, LinkId, LinkStatus as LinkRow, Trouble } from '../entdb/database.ts';
 import type { Oddity, Report, TroubleCode } from './host/report.ts';
 
 /** How far a link's session is. */
@@ -46,8 +46,8 @@ export interface StuckStatus {
   readonly code: string;
   /** For people. */
   readonly text: string;
-  /** Since when, milliseconds since 1970. Kept over reloads. */
-  readonly sinceMs: number;
+  /** Since when, milliseconds since 1970, kept over reloads; null: since this session began. */
+  readonly sinceMs: number | null;
   /** When it is tried again, milliseconds since 1970; null: not by itself. */
   readonly retryMs: number | null;
 }
@@ -97,11 +97,49 @@ export interface SyncStatus {
   readonly waiting: number;
   /**
    * All links in one word. `local`: there are none. `syncing`: one at least is working. `stuck`: none is, and one at
-   * least is stuck. `in_sync`: all are.
+   * least is stuck, or lacks what its host has no room for. `in_sync`: all are.
    */
   readonly state: 'local' | 'syncing' | 'stuck' | 'in_sync';
   /** The links, oldest first. */
   readonly links: readonly LinkStatus[];
+}
+
+/** How it stands, from what the database and the sessions know. */
+export function statusOf(
+  role: Role,
+  database: DatabaseStatus,
+  activity: ReadonlyMap<LinkId, LinkActivity>,
+): SyncStatus {
+  const links = database.links.map((row) => linkStatusOf(row, activity.get(row.link.id)));
+  const waiting = links.reduce((most, link) => Math.max(most, link.waiting), 0);
+  const { ents: savedHere, setAside } = database;
+  return { role, savedHere, setAside, waiting, state: stateOf(links), links };
+}
+
+function linkStatusOf(row: LinkRow, activity: LinkActivity | undefined): LinkStatus {
+  const { id, settings, stage, trouble } = row.link;
+  const { waiting, unreadable } = row;
+  const stuck = stuckOf(trouble, activity);
+  const phase: LinkStatus['phase'] = activity?.phase.type ?? (trouble === null ? 'unknown' : 'stuck');
+  const known = { id, ...settings, phase, compared: stage === 'done', waiting, unreadable };
+  return { ...known, ...(stuck && { stuck }), ...(activity && { activity }) };
+}
+
+function stuckOf(trouble: Trouble | null, activity: LinkActivity | undefined): StuckStatus | undefined {
+  if (trouble !== null) {
+    const { code, text, sinceMs, retryMs = null } = trouble;
+    return { code, text, sinceMs, retryMs };
+  }
+  // What could not be written down, or is no matter of the host's.
+  if (activity?.phase.type !== 'stuck') return undefined;
+  const { code, text, retryMs } = activity.phase;
+  return { code, text, sinceMs: null, retryMs };
+}
+
+function stateOf(links: readonly LinkStatus[]): SyncStatus['state'] {
+  if (links.length === 0) return 'local';
+  if (links.some(({ phase }) => phase === 'working' || phase === 'unknown')) return 'syncing';
+  return links.some(({ phase, stuck }) => phase === 'stuck' || stuck !== undefined) ? 'stuck' : 'in_sync';
 }
 
 /** What is known of a session that has just begun. */

@@ -1,11 +1,10 @@
 // Ed25519 in two forms: WebCrypto's where the page has it (secure contexts of newer browsers; many times faster), else
-// in JavaScript. Which one is decided once, by a test of what WebCrypto does. Signatures are checked strictly, as the
-// hosts do: keys and commitments of small order and encodings that are not canonical are refused.
+// in JavaScript, which is loaded only then. Which one is decided once, by a test of what WebCrypto does. Checks only the
+// own key's signatures.
 
-import { ed25519 } from '@noble/curves/ed25519.js';
-import { sha512 } from '@noble/hashes/sha2.js';
+import { SIGNATURE_BYTES } from '../protocol/host/bag.ts';
 import { concatBytes, equalBytes } from '../protocol/host/bytes.ts';
-import { decodeHex, encodeHex } from '../protocol/host/text.ts';
+import { decodeBase64Url, decodeHex } from '../protocol/host/text.ts';
 
 /** Who computes: the browser (or Node), or JavaScript. */
 export type Ed25519Provider = 'webcrypto' | 'javascript';
@@ -23,12 +22,9 @@ export interface KeyPair {
 }
 
 const ALGORITHM = 'Ed25519';
-const SIGNATURE_BYTES = 64;
 const POINT_BYTES = 32;
 /** What stands before the 32 secret bytes in PKCS #8, the one form in which WebCrypto takes them (RFC 8410). */
 const PKCS8_FRONT = decodeHex('302e020100300506032b657004220420');
-/** Multiples that are kept of an own key, 2^n: checking takes a quarter of the time then. */
-const OWN_KEY_WINDOW_BITS = 6;
 /** The y of the points of small order, with the bit for x taken off. */
 const SMALL_ORDER = [
   '0000000000000000000000000000000000000000000000000000000000000000',
@@ -46,8 +42,6 @@ const EXAMPLE = {
   ),
 };
 
-type Point = ReturnType<typeof ed25519.Point.fromBytes>;
-
 let chosen: Promise<Ed25519Provider> | undefined;
 
 /** Who computes here: decided at the first call, by signing and checking an example. */
@@ -56,44 +50,39 @@ export function chooseProvider(): Promise<Ed25519Provider> {
   return chosen;
 }
 
-/** The keypair of 32 secret bytes (RFC 8032). */
-export async function openKeyPair(
-  secret: Uint8Array,
-  provider?: Ed25519Provider | undefined,
-): Promise<KeyPair> {
-  const publicKey = ed25519.getPublicKey(secret);
+/** The keypair of 32 secret bytes (RFC 8032). Who computes is found out unless it is given. */
+export async function openKeyPair(secret: Uint8Array, provider?: Ed25519Provider): Promise<KeyPair> {
   const chosenOne = provider ?? (await chooseProvider());
-  return chosenOne === 'webcrypto' ? webCryptoKeyPair(secret, publicKey) : scriptKeyPair(secret, publicKey);
-}
-
-/** Whether the key made this signature, for anyone's key, strictly. Never throws. */
-export function verifyStrictly(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
-  const key = readKey(publicKey);
-  return key !== undefined && verifyWith(key, publicKey, message, signature);
+  if (chosenOne === 'webcrypto') return webCryptoKeyPair(secret);
+  const { scriptKeyPair } = await import('./ed25519_script.ts');
+  return scriptKeyPair(secret);
 }
 
 async function webCryptoWorks(): Promise<boolean> {
   try {
     const message = new Uint8Array();
-    const pair = await webCryptoKeyPair(EXAMPLE.secret, EXAMPLE.publicKey);
+    const pair = await webCryptoKeyPair(EXAMPLE.secret);
     const own = await pair.sign(message);
     const wrong = EXAMPLE.signature.slice();
     wrong[SIGNATURE_BYTES / 2] = 0;
     const answers = [EXAMPLE.signature, own, wrong].map((signature) => pair.verify(message, signature));
     const [example, made, flipped] = await Promise.all(answers);
-    return example === true && made === true && flipped === false;
+    const derived = equalBytes(pair.publicKey, EXAMPLE.publicKey);
+    return derived && example === true && made === true && flipped === false;
   } catch {
     // No WebCrypto (an insecure page), or one without this algorithm.
     return false;
   }
 }
 
-async function webCryptoKeyPair(secret: Uint8Array, publicKey: Uint8Array): Promise<KeyPair> {
+async function webCryptoKeyPair(secret: Uint8Array): Promise<KeyPair> {
   const subtle = crypto.subtle;
-  const signing = await subtle.importKey('pkcs8', concatBytes(PKCS8_FRONT, secret), ALGORITHM, false, [
-    'sign',
-  ]);
-  const checking = await subtle.importKey('raw', concatBytes(publicKey), ALGORITHM, false, ['verify']);
+  const pkcs8 = concatBytes(PKCS8_FRONT, secret);
+  // WebCrypto tells the public half only of a key that may be taken out; the one that is kept may not.
+  const open = await subtle.importKey('pkcs8', pkcs8, ALGORITHM, true, ['sign']);
+  const publicKey = decodeBase64Url((await subtle.exportKey('jwk', open)).x ?? '');
+  const signing = await subtle.importKey('pkcs8', pkcs8, ALGORITHM, false, ['sign']);
+  const checking = await subtle.importKey('raw', publicKey, ALGORITHM, false, ['verify']);
   return {
     provider: 'webcrypto',
     publicKey,
@@ -107,52 +96,9 @@ async function webCryptoKeyPair(secret: Uint8Array, publicKey: Uint8Array): Prom
   };
 }
 
-function scriptKeyPair(secret: Uint8Array, publicKey: Uint8Array): KeyPair {
-  const key = readKey(publicKey)?.precompute(OWN_KEY_WINDOW_BITS);
-  return {
-    provider: 'javascript',
-    publicKey,
-    async sign(message) {
-      return ed25519.sign(message, secret);
-    },
-    async verify(message, signature) {
-      return key !== undefined && verifyWith(key, publicKey, message, signature);
-    },
-  };
-}
-
-/** The key as a point; undefined for one that any signature could pass for, and for what is no key. */
-function readKey(publicKey: Uint8Array): Point | undefined {
-  try {
-    const point = ed25519.Point.fromBytes(publicKey, false);
-    return point.isSmallOrder() ? undefined : point;
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * RFC 8032's check without its cofactor: the commitment is computed and compared byte by byte, which also makes its
- * encoding the canonical one.
- */
-function verifyWith(key: Point, publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
-  if (signature.length !== SIGNATURE_BYTES) return false;
-  const { BASE, Fn } = ed25519.Point;
-  const response = littleEndian(signature.subarray(POINT_BYTES));
-  if (response >= Fn.ORDER) return false;
-  const commitment = signature.subarray(0, POINT_BYTES);
-  const challenge = littleEndian(sha512(concatBytes(commitment, publicKey, message))) % Fn.ORDER;
-  const computed = BASE.multiplyUnsafe(response).subtract(key.multiplyUnsafe(challenge));
-  return !computed.isSmallOrder() && equalBytes(computed.toBytes(), commitment);
-}
-
 /** Whether the commitment in front of a signature is of small order. */
 function isSmallOrder(signature: Uint8Array): boolean {
-  const y = signature.slice(0, POINT_BYTES);
+  const y = Uint8Array.from(signature.subarray(0, POINT_BYTES));
   y[POINT_BYTES - 1] = (y[POINT_BYTES - 1] ?? 0) & 0x7f;
   return SMALL_ORDER.some((point) => equalBytes(point, y));
-}
-
-function littleEndian(bytes: Uint8Array): bigint {
-  return BigInt(`0x${encodeHex(bytes.slice().reverse())}`);
 }

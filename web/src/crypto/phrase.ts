@@ -3,6 +3,7 @@
 
 import { entropyToMnemonic, mnemonicToEntropy } from '@scure/bip39';
 import { wordlist } from '@scure/bip39/wordlists/english.js';
+import { SeabagError } from '../protocol/error.ts';
 import { decodeHex } from '../protocol/host/text.ts';
 
 /** Bytes of a seed. */
@@ -22,18 +23,17 @@ export type PhraseErrorCode = 'empty' | 'word_count' | 'unknown_word' | 'checksu
  * Why text is neither a recovery phrase nor a seed's digits. It tells places and counts, never a word: that may be a
  * part of a secret.
  */
-export class PhraseError extends Error {
-  /** For machines. */
-  readonly code: PhraseErrorCode;
+export class PhraseError extends SeabagError {
+  /** For programs. */
+  declare readonly code: PhraseErrorCode;
   /** Which word or character, counted from 1: of `unknown_word` and `digit`. */
   readonly place: number | undefined;
   /** How many words or characters there are: of `word_count` and `digit_count`. */
   readonly found: number | undefined;
 
   constructor(code: PhraseErrorCode, message: string, where: { place?: number; found?: number } = {}) {
-    super(message);
+    super(code, message);
     this.name = 'PhraseError';
-    this.code = code;
     this.place = where.place;
     this.found = where.found;
   }

@@ -155,7 +155,7 @@ export function openSealedBody(
   // Upstream can seal an empty body and cannot open it. To read it as a delete would part the replicas.
   if (body.length === 0) throw new StatusError(Status.HashMismatch);
   checkBody(head, body);
-  return body.slice();
+  return Uint8Array.from(body);
 }
 
 /** Each item's result or its status, so many at once; what is no {@link StatusError} is thrown on. */

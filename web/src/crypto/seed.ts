@@ -1,10 +1,10 @@
 // The seed: the one secret from which all others are made. It says nothing of itself unless it is asked by a method that
 // is named for it. JavaScript can wipe no memory: a seed that was here may stay in it until the page is gone.
 
-import { ed25519 } from '@noble/curves/ed25519.js';
 import { Status, StatusError } from '../protocol/host/status.ts';
 import { encodeHex } from '../protocol/host/text.ts';
 import { deriveHostSecret } from './derive.ts';
+import { openKeyPair } from './ed25519.ts';
 import { parsePhrase, phraseOf, SEED_BYTES } from './phrase.ts';
 
 /** The label of the keypair whose public half tells seeds apart; the command line has the same. */
@@ -52,9 +52,14 @@ export class Seed {
   }
 
   /** What tells one seed from another and tells nothing else of it: 16 hexadecimal digits, as the command line's. */
-  fingerprint(): string {
-    const secret = deriveHostSecret(this.#bytes, FINGERPRINT_LABEL, 0);
-    return encodeHex(ed25519.getPublicKey(secret).subarray(0, FINGERPRINT_BYTES));
+  async fingerprint(): Promise<string> {
+    const { publicKey } = await openKeyPair(deriveHostSecret(this.#bytes, FINGERPRINT_LABEL, 0));
+    return encodeHex(publicKey.subarray(0, FINGERPRINT_BYTES));
+  }
+
+  /** Whether both are the same seed. */
+  equals(other: Seed): boolean {
+    return this.hex() === other.hex();
   }
 
   /** Shows nothing. */

@@ -1,13 +1,16 @@
 // Links: the hosts that a database syncs with, and what each is known to hold. No secret is among it.
 
+import type { BagSeq } from '../protocol/host/bag.ts';
+import { utf8 } from '../protocol/host/bytes.ts';
+import type { Cursor } from '../protocol/host/epoch.ts';
 import type { Message, MessageHead } from '../protocol/host/message.ts';
+import { DatabaseError } from './error.ts';
 import type { Outcome } from './outcome.ts';
+import type { LinkRow } from './storage/rows.ts';
+import type { Transaction } from './transaction.ts';
 
 /** Names a link in its database; never given out twice. */
 export type LinkId = number;
-
-/** A host's number for a bag. */
-export type BagSeq = number;
 
 /** Which account at which host. */
 export interface LinkSettings {
@@ -36,14 +39,6 @@ export interface Trouble {
   readonly sinceMs: number;
   /** When it is tried again, milliseconds since 1970; absent: not by itself. */
   readonly retryMs?: number;
-}
-
-/** What has been dealt with of a host's history. */
-export interface Cursor {
-  /** The epoch in which it was read: 16 bytes. */
-  readonly epoch: Uint8Array;
-  /** The last number that was dealt with. */
-  readonly seq: BagSeq;
 }
 
 /** A link. */
@@ -91,14 +86,6 @@ export interface Received {
   readonly missing: readonly BagSeq[];
 }
 
-/** One bag that a host may let go of. */
-export interface PrunePair {
-  /** The bag. */
-  readonly bag: BagSeq;
-  /** The number that holds a later message of the same entity; null: the bag is damaged, and its message is here. */
-  readonly supersededBy: BagSeq | null;
-}
-
 /** Whether a link's host has an entity's state. */
 export interface Durable {
   /** The link. */
@@ -122,3 +109,29 @@ export const LABEL_BYTES_MAX = 256;
 
 /** The most bags of one transaction: so long may it keep others waiting. A caller's page size; more are accepted. */
 export const RECEIVE_MAX = 1_000;
+
+/** The link of a row. */
+export function linkOf(row: LinkRow): Link {
+  const { id, label, url, index, stage, cursor, trouble } = row;
+  return { id, settings: { label, url, index }, stage, cursor, trouble };
+}
+
+/** `invalid_label` for a label that none may have: keys that follow from the empty one are those that seal bags. */
+export function checkLabel(label: string): void {
+  const { length } = utf8(label);
+  if (length === 0 || length > LABEL_BYTES_MAX)
+    throw new DatabaseError('invalid_label', `the label of a link has 1 to ${LABEL_BYTES_MAX} bytes`);
+}
+
+/** Links a host. */
+export async function addLink(transaction: Transaction, settings: LinkSettings): Promise<LinkId> {
+  const { label, url, index } = settings;
+  if (transaction.links.some((link) => link.label === label && link.url === url && link.index === index))
+    throw new DatabaseError('already_linked', 'this host is linked already, with this label and index');
+  const [last] = await transaction.rows.get('meta', ['lastLink']);
+  const id = Number(last?.value ?? 0) + 1;
+  transaction.setMeta({ name: 'lastLink', value: id });
+  const begun = { stage: 'replay', cursor: null, trouble: null, filled: null, history: 0 } as const;
+  transaction.addLink({ id, label, url, index, ...begun });
+  return id;
+}

@@ -84,8 +84,8 @@ export async function setTrouble(
 ): Promise<void> {
   session.recovery.sinceMs ??= turn.clockMs;
   const { sinceMs } = session.recovery;
-  const clockMs = retryMs === null ? null : session.clockTime(retryMs);
-  await turn.database.setTrouble(session.link, { code, text, sinceMs, retryMs: clockMs });
+  const retry = retryMs === null ? {} : { retryMs: session.clockTime(retryMs) };
+  await turn.database.setTrouble(session.link, { code, text, sinceMs, ...retry });
 }
 
 /** Nothing is left to do now. */

@@ -6,14 +6,15 @@
 // register, learn the host's history, read page by page, hear notices, drop damaged bags, push what waits, upload what
 // the host lacks, prune.
 
-import type { Sealer } from '../../crypto/sealer.ts';
+import type { Sealer } from '../../crypto/seal.ts';
 import type { Database, LinkId } from '../../entdb/database.ts';
 import type { Reader } from '../../protocol/host/bytes.ts';
-import type { EpochId } from '../../protocol/host/epoch.ts';
+import type { EpochId } from '../../protocol/host/record.ts';
 import type { ResponseHead } from '../../protocol/host/response.ts';
 import { Status, StatusError } from '../../protocol/host/status.ts';
-import { BadAnswer, answerBytesMax, encodeRequest, pathOf, type Request, readAnswer } from './call.ts';
+import { answerBytesMax, BadAnswer, encodeRequest, pathOf, type Request, readAnswer } from './call.ts';
 import type { Randomness } from './chance.ts';
+import type { Breathe } from './chunk.ts';
 import type { Action, CallResult, Event, Failure } from './event.ts';
 import { failureText } from './event.ts';
 import { hearNotices, Listening, notice, noticesClosed, noticesLost, noticesOpened } from './listening.ts';
@@ -58,6 +59,8 @@ export interface SessionSettings {
    * random part of it, so that of many one comes first and the others find little left to do.
    */
   readonly fillWaitMsMax: number;
+  /** Called in the middle of long work, so that others have their turn meanwhile. */
+  readonly breathe: Breathe;
 }
 
 /** What an event is dealt with. */

@@ -4,11 +4,11 @@
 import { RoomError } from '../../protocol/error.ts';
 import type { PushAction } from '../../protocol/room/action.ts';
 import type { ClientMessage } from '../../protocol/room/client_message.ts';
-import type { Frame } from '../../protocol/room/codec.ts';
-import { jsonCodec } from '../../protocol/room/json.ts';
+import { cborCodec, type Frame, jsonCodec } from '../../protocol/room/codec.ts';
 import {
   type Cursor,
   checkClient,
+  firstId,
   parseRoomUrl,
   type RoomLink,
   randomClient,
@@ -18,7 +18,8 @@ import {
 import type { KeySummary, RoomEntry, StreamEntry } from '../../protocol/room/server_message.ts';
 import { callSafely, Listeners } from './listeners.ts';
 import { defaultFetch } from './request.ts';
-import { Session, type SessionAction } from './session.ts';
+import { Session } from './session.ts';
+import type { SessionAction } from './session_action.ts';
 import { defaultWebSocket, probeRoom, Socket } from './socket.ts';
 import type {
   Acknowledgement,
@@ -90,6 +91,7 @@ export class RoomConnection {
     this.#session = new Session({
       codec: options.encoding === 'cbor' ? null : jsonCodec,
       client: options.client === undefined ? randomClient() : checkClient(options.client),
+      lastId: firstId(options.client, this.#now()),
       cursor: options.cursor ?? null,
       random: options.random ?? Math.random,
     });
@@ -250,7 +252,7 @@ export class RoomConnection {
 
   async #loadCbor(): Promise<void> {
     const loaded = await import('../../protocol/room/cbor.ts').catch(() => null);
-    this.#tell((now) => this.#session.useCodec(loaded?.cborCodec ?? null, now));
+    this.#tell((now) => this.#session.useCodec(loaded && cborCodec(loaded), now));
   }
 
   #token(): number {

@@ -11,10 +11,11 @@ import {
 } from '../../protocol/limits.ts';
 import type { PushAction } from '../../protocol/room/action.ts';
 import type { ClientMessage, PushMessage } from '../../protocol/room/client_message.ts';
-import { jsonCodec } from '../../protocol/room/json.ts';
+import { jsonCodec } from '../../protocol/room/codec.ts';
 import {
   type Cursor,
   checkClient,
+  firstId,
   formatCursor,
   parseRoomUrl,
   randomClient,
@@ -69,7 +70,7 @@ export class RoomHttp {
   readonly #url: string;
   readonly #client: string;
   readonly #fetch: typeof fetch;
-  #lastId = 0;
+  #lastId: number;
   #waiting = 0;
   /** The push before: a later id must not overtake an earlier one, or the earlier would count as sent already. */
   #before: Promise<unknown> = Promise.resolve();
@@ -78,6 +79,7 @@ export class RoomHttp {
   constructor(url: string, options: RoomHttpOptions = {}) {
     this.#url = roomUrl(parseRoomUrl(url));
     this.#client = options.client === undefined ? randomClient() : checkClient(options.client);
+    this.#lastId = firstId(options.client, Date.now());
     this.#fetch = options.fetch ?? defaultFetch;
   }
 
@@ -181,7 +183,7 @@ export class RoomHttp {
   async #post(message: ClientMessage | readonly ClientMessage[]): Promise<unknown> {
     const { tree } = await request(this.#fetch, `${this.#url}/send`, {
       method: 'POST',
-      headers: { 'content-type': jsonCodec.contentType, 'seabag-client': this.#client },
+      headers: { 'content-type': 'application/json', 'seabag-client': this.#client },
       body: jsonCodec.encode(message),
     });
     return tree;

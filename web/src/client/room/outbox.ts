@@ -38,15 +38,20 @@ export interface Resumed {
   readonly uncertain: readonly UncertainPush[];
 }
 
-/** The pushes that are not settled. Ids rise from 1; both maps are in the order of ids. */
+/** The pushes that are not settled. Ids rise; both maps are in the order of ids. */
 export class Outbox {
   /** Not sent on the present connection. */
   #queue = new Map<number, OutboxItem>();
   /** Sent on the present connection and without answer. */
   #flight = new Map<number, OutboxItem>();
-  #lastId = 0;
+  #lastId: number;
   #bytes = 0;
   #flightBytes = 0;
+
+  /** `lastId`: ids begin above it. */
+  constructor(lastId: number) {
+    this.#lastId = lastId;
+  }
 
   /** Pushes that wait to be sent. */
   get queued(): number {
@@ -138,6 +143,7 @@ export class Outbox {
    * room of another history (`reset`), nobody knows: what may be done twice is sent again and the rest is uncertain.
    */
   resume(lastId: number | null, reset: boolean, now: number): Resumed {
+    this.#lastId = Math.max(this.#lastId, lastId ?? 0);
     const settled: Settled[] = [];
     const uncertain: UncertainPush[] = [];
     for (const item of [...this.#queue.values()]) {
@@ -176,6 +182,9 @@ function judge(
   now: number,
 ): Acknowledgement | RoomError | null {
   const { id, action, sentAt } = item;
+  if (lastId !== null && id <= lastId && sentAt === null) {
+    return new RoomError('replaced', 'somebody else has written with the same client');
+  }
   if (lastId !== null && id <= lastId) return { id, seq: null, size: null, stale: false, repeat: true };
   if (reset && action.type === 'compact') {
     return new RoomError(

@@ -4,20 +4,6 @@ import { RoomError } from '../../protocol/error.ts';
 import { REQUEST_MS_MAX } from '../../protocol/limits.ts';
 import { object, readRefusal } from '../../protocol/room/server_message.ts';
 
-/** What statuses mean when the body does not say it (docs/rooms.md, "Codes"). */
-const CODES: Readonly<Record<number, string>> = {
-  400: 'bad_message',
-  401: 'token_required',
-  403: 'read_only',
-  404: 'unknown_room',
-  409: 'closed',
-  413: 'too_large',
-  415: 'bad_message',
-  422: 'bad_message',
-  429: 'rate_limited',
-  507: 'room_full',
-};
-
 /** The global `fetch`, which minds being called as a method of something else. */
 export const defaultFetch: typeof fetch = (input, init) => fetch(input, init);
 
@@ -35,7 +21,8 @@ export async function readHttpRefusal(response: Response): Promise<RoomError> {
     const refusal = readRefusal(object(await response.json(), 'the refusal'));
     return new RoomError(refusal.code, refusal.message, refusal.retryMs ?? retryMs);
   } catch {
-    return new RoomError(CODES[status] ?? 'unavailable', `the server answered ${status}`, retryMs);
+    // Not the server's own words: a proxy's, perhaps.
+    return new RoomError('unavailable', `the server answered ${status}`, retryMs);
   }
 }
 

@@ -1,7 +1,9 @@
 // The first minute: a connected room from a server's URL, or from a room's.
 
+import { currentRoom, showRoom } from './address.ts';
 import { RoomsApi, type RoomsApiOptions } from './api.ts';
 import { RoomConnection } from './connection.ts';
+import { makeRoom } from './make.ts';
 import type { RoomOptions } from './types.ts';
 
 async function connected(url: string, options: RoomOptions): Promise<RoomConnection> {
@@ -33,6 +35,19 @@ export const Room = {
     const api = new RoomsApi(server, options);
     const { room } = await api.createRoom();
     return connected(api.url(room), options);
+  },
+
+  /**
+   * For pages: joins the room that the page's address names (`#room=…`). If it names none, makes one and shows it there,
+   * so that the address invites others.
+   */
+  async open(
+    server: string,
+    options: RoomOptions & Pick<RoomsApiOptions, 'token'> = {},
+  ): Promise<RoomConnection> {
+    const room = currentRoom() ?? (await makeRoom(server, options));
+    showRoom(room);
+    return connected(new RoomsApi(server).url(room), options);
   },
 
   /** Connects to a room that there is: a server and a room's id. Rejects with `unknown_room` when there is none. */

@@ -19,42 +19,17 @@ import { Outbox, type OutboxItem, type Settled } from './outbox.ts';
 import { Pace } from './pace.ts';
 import { passesLater } from './request.ts';
 import { type Request, Requests } from './requests.ts';
+import type { Probe, SessionAction } from './session_action.ts';
 import { type Delivery, Subscriptions } from './subscriptions.ts';
-import type { RoomStatus, UncertainPush } from './types.ts';
-
-/** What the driver is to do, in this order. */
-export type SessionAction =
-  /** Open a socket; an older one is dropped already. */
-  | { readonly type: 'open'; readonly query: string; readonly subprotocol: string }
-  /** The codec is missing: load it, then `useCodec`. */
-  | { readonly type: 'load' }
-  | { readonly type: 'send'; readonly frame: Frame }
-  /** Close the socket and hear nothing of it any more. */
-  | { readonly type: 'drop' }
-  /** Ask over HTTP why no socket could be opened. */
-  | { readonly type: 'probe' }
-  | ({ readonly type: 'deliver' } & Delivery)
-  | { readonly type: 'entry'; readonly entry: RoomEntry; readonly own: number | undefined }
-  | { readonly type: 'size'; readonly key: string; readonly size: number }
-  | ({ readonly type: 'settle' } & Settled)
-  | { readonly type: 'answer'; readonly token: number; readonly outcome: unknown }
-  | { readonly type: 'reset' }
-  | { readonly type: 'uncertain'; readonly pushes: readonly UncertainPush[] }
-  | { readonly type: 'live' }
-  | { readonly type: 'end'; readonly error: RoomError };
-
-/** What the HTTP question about a room brought. Status null: no answer. */
-export interface Probe {
-  readonly status: number | null;
-  /** What the server refused with; null: it refused nothing. */
-  readonly error: RoomError | null;
-}
+import type { RoomStatus } from './types.ts';
 
 /** How a session begins. */
 export interface SessionOptions {
   /** Null: it comes later (`useCodec`). */
   readonly codec: Codec | null;
   readonly client: string;
+  /** Push ids rise from above this: 0 for a fresh client, else more than was ever used for it. */
+  readonly lastId: number;
   readonly cursor: Cursor | null;
   /** 0 up to 1. */
   readonly random: () => number;
@@ -109,7 +84,7 @@ export class Session {
   /** Whether there was ever a hello. */
   #greeted = false;
 
-  readonly #outbox = new Outbox();
+  readonly #outbox: Outbox;
   readonly #subscriptions = new Subscriptions();
   readonly #requests = new Requests();
   readonly #pace = new Pace();
@@ -135,6 +110,7 @@ export class Session {
     this.#codec = options.codec;
     this.#client = options.client;
     this.#cursor = options.cursor;
+    this.#outbox = new Outbox(options.lastId);
     this.#random = options.random;
   }
 
@@ -282,7 +258,9 @@ export class Session {
     const { status } = probe;
     const words = status === null ? 'the server did not answer' : 'the server takes no WebSocket now';
     const error = probe.error ?? new RoomError('network', words);
-    const passes = probe.error === null || passesLater(status);
+    // Once it worked, only the server's own word ends it; a proxy may answer anything while the server restarts.
+    const unsaid = this.#greeted && error.code === 'unavailable';
+    const passes = probe.error === null || passesLater(status) || unsaid;
     if (passes) this.#wait(error, Math.max(error.retryMs ?? 0, this.#backoff.next(this.#random())), now);
     else this.#end(error);
   }

@@ -2,6 +2,7 @@
 // one that its caller expects: so no file makes a program use a host's keypair, or the empty label, whose keypairs are
 // bag keys as well, unasked.
 
+import { SeabagError } from '../../protocol/error.ts';
 import { SIGNATURE_BYTES } from '../../protocol/host/bag.ts';
 import { Reader, utf8, type Writer } from '../../protocol/host/bytes.ts';
 import { HASH_BYTES } from '../../protocol/host/message.ts';
@@ -23,16 +24,17 @@ export interface ArchiveKey {
 /** The keypair of a file unless one is named, as upstream writes always. */
 export const EXPORT_KEY: ArchiveKey = { label: 'export', index: 0 };
 
-/** The file names a keypair that the caller did not ask for. A person may allow that very one. */
-export class OtherKeyError extends Error {
-  /** For machines. */
-  readonly code = 'other_key';
+/** The file names a keypair that the caller did not ask for; code `other_key`. A person may allow that very one. */
+export class OtherKeyError extends SeabagError {
   /** What the file names; a stranger may have chosen it. */
   readonly key: ArchiveKey;
 
   constructor(key: ArchiveKey) {
     // As JSON, which shows control characters as what they are.
-    super(`the export file is signed with the key ${JSON.stringify(key.label)}, index ${key.index}`);
+    super(
+      'other_key',
+      `the export file is signed with the key ${JSON.stringify(key.label)}, index ${key.index}`,
+    );
     this.name = 'OtherKeyError';
     this.key = key;
   }

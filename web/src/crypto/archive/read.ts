@@ -2,6 +2,7 @@
 // an item that cannot be opened stops no other.
 
 import { blake3 } from '@noble/hashes/blake3.js';
+import { SeabagError } from '../../protocol/error.ts';
 import { DERIVATION_BYTES } from '../../protocol/host/bag.ts';
 import { equalBytes, Reader } from '../../protocol/host/bytes.ts';
 import type { Message } from '../../protocol/host/message.ts';
@@ -30,18 +31,17 @@ const VARINT_BYTES_MAX = 8;
  * `index`: the index makes no sense from this message on. `count`: a warning after the last message, the file's head
  * tells another count than the index has, which nothing protects; all messages were read.
  */
-export class DamageError extends Error {
-  /** For machines. */
-  readonly code: 'item' | 'index' | 'count';
+export class DamageError extends SeabagError {
+  /** For programs. */
+  declare readonly code: 'item' | 'index' | 'count';
   /** Which message, counted from 1; of `count`, how many messages there are. */
   readonly item: number;
   /** Why, unless it is the count. */
   override readonly cause: StatusError | undefined;
 
   constructor(code: 'item' | 'index' | 'count', item: number, message: string, cause?: StatusError) {
-    super(message);
+    super(code, message);
     this.name = 'DamageError';
-    this.code = code;
     this.item = item;
     this.cause = cause;
   }

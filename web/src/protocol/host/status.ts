@@ -1,6 +1,8 @@
 // The status byte: how a host answers, and how every decoder of this protocol fails. Words for people live here;
 // HTTP statuses do not.
 
+import { SeabagError } from '../error.ts';
+
 /** The codes on the wire, by name (docs/host.md, "Status bytes"). 1 and 2 have no meaning. */
 export const Status = {
   Success: 0,
@@ -85,17 +87,16 @@ export function statusName(status: Status): StatusName {
 }
 
 /** Why something could not be read, opened or done, as a status. `message` is for people and holds no secret. */
-export class StatusError extends Error {
+export class StatusError extends SeabagError {
   /** The byte. */
   readonly status: Status;
-  /** The status's name, such as `DecryptionError`: for machines. */
-  readonly code: StatusName;
+  /** The status's name, such as `DecryptionError`: for programs. */
+  declare readonly code: StatusName;
 
   constructor(status: Status) {
     const code = statusName(status);
-    super(WORDS[code]);
+    super(code, WORDS[code]);
     this.name = 'StatusError';
     this.status = status;
-    this.code = code;
   }
 }

@@ -62,6 +62,14 @@ export function randomClient(): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
+/**
+ * Where the push ids of an outbox in memory begin: a client that was used before must not use an id again, or the push
+ * would count as stored already. Microseconds since 1970 are above all ids that it can have used by then.
+ */
+export function firstId(client: string | undefined, nowMs: number): number {
+  return client === undefined ? 0 : Math.floor(nowMs) * 1_000;
+}
+
 /** A room on a server. Both parts are in its URL; the id is a secret. */
 export interface RoomLink {
   /** The server's URL without a slash at its end, `http` or `https`. */

@@ -2,13 +2,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { RoomsApi } from '../../../src/client/room/api.ts';
 import { Room } from '../../../src/client/room/room.ts';
-import { Proxy } from '../../support/proxy.ts';
+import { ByteProxy } from '../../support/proxy.ts';
 import { closeAll, codeOf, connection, gather, live, untilLive, webSocket } from '../../support/rooms.ts';
 import { Server } from '../../support/server.ts';
 import { until } from '../../support/until.ts';
 
 let server: Server;
-let proxy: Proxy;
+let proxy: ByteProxy;
 let api: RoomsApi;
 /** The room's URL through the proxy, and past it. */
 let far: string;
@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => server.remove());
 
 beforeEach(async () => {
-  proxy = await Proxy.start(server.url);
+  proxy = await ByteProxy.start(server.url);
   const { room } = await api.createRoom();
   near = api.url(room);
   far = new RoomsApi(proxy.url).url(room);
@@ -38,6 +38,7 @@ describe('without trouble', () => {
     const reader = connection(near);
     const heard = gather(reader, 'k');
     await reader.connect();
+    await until('the stream came', () => heard.events.length === 1);
     await writer.push('k', 2).done;
     await writer.push('other', 'not this').done;
     await writer.push('k', 3).done;
@@ -366,5 +367,18 @@ describe('refusals', () => {
     await live(near, { client });
     await until('the first has ended', () => first.status.state === 'closed');
     expect(first.status.reason?.code).toBe('replaced');
+  });
+
+  test('a client that is used again, as after a reload, does not use its ids again', async () => {
+    const client = 'the-same-after-a-reload';
+    const before = await live(near, { client });
+    for (const value of [1, 2, 3]) await before.push('k', value).done;
+    before.close();
+    const after = connection(near, { client });
+    const early = after.push('k', 4);
+    await after.connect();
+    expect((await early.done).repeat).toBe(false);
+    expect((await after.push('k', 5).done).repeat).toBe(false);
+    expect((await after.get('k')).map(({ value }) => value)).toEqual([1, 2, 3, 4, 5]);
   });
 });

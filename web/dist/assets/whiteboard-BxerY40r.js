@@ -1,1 +1,0 @@
-import{o as e,t}from"./page-Dz5FEl7M.js";var{main:n}=t(`whiteboard`);n.append(e(`h1`,{},[`Whiteboard`]));

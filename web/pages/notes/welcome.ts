@@ -1,0 +1,137 @@
+// The first visit: whose notes are these? A new seed with its words to write down, or the words of another device.
+
+import { Seed } from '../../src/entdb.ts';
+import { announceError } from '../kit/announce.ts';
+import { copyButton } from '../kit/copy.ts';
+import { confirmDialog } from '../kit/dialog.ts';
+import { button, element, fill, labelled } from '../kit/element.ts';
+import { takeFragment } from '../kit/fragment.ts';
+import { storedSeed, storeSeed } from './seed_store.ts';
+
+/** The seed of this device; asks for one in `place` if there is none. */
+export async function welcome(place: HTMLElement): Promise<Seed> {
+  const stored = storedSeed();
+  const handed = handedSeed();
+  if (handed !== undefined && handed.hex() !== stored?.hex() && (await mayUse(handed, stored))) {
+    storeSeed(handed);
+    return handed;
+  }
+  if (stored !== undefined) return stored;
+  const seed = await new Promise<Seed>((resolve) => begin(place, resolve));
+  storeSeed(seed);
+  fill(place, []);
+  return seed;
+}
+
+/** The words of a seed as a numbered list: what people compare with their paper. */
+export function wordList(seed: Seed): HTMLElement {
+  const words = seed.words().split(' ');
+  return element(
+    'ol',
+    { class: 'words' },
+    words.map((word) => element('li', {}, [word])),
+  );
+}
+
+/** A seed that came by a QR code. It leaves the address at once. */
+function handedSeed(): Seed | undefined {
+  const text = takeFragment('seed');
+  if (text === undefined) return undefined;
+  try {
+    return Seed.parse(text);
+  } catch (error) {
+    announceError('The code holds no seed', error);
+    return undefined;
+  }
+}
+
+/** Asked always: else a link from a stranger could make somebody write into the stranger's notes. */
+async function mayUse(handed: Seed, stored: Seed | undefined): Promise<boolean> {
+  if (stored !== undefined) {
+    await confirmDialog(
+      'These are other notes',
+      'This browser has notes of another seed. To open those of the code, first forget the ones here: This device, Forget.',
+      'I see',
+    );
+    return false;
+  }
+  return confirmDialog(
+    'Open these notes here?',
+    `This code holds the key ${await handed.fingerprint()} to somebody’s notes. Go on only if you made it yourself on your other device: whoever made it can read what you write here.`,
+    'They are mine',
+  );
+}
+
+function begin(place: HTMLElement, resolve: (seed: Seed) => void): void {
+  const heading = element('h2', { tabindex: -1 }, ['Private notes']);
+  fill(place, [
+    element('div', { class: 'welcome' }, [
+      heading,
+      element('p', {}, [
+        'Your notes live on your devices and sync through this server, which cannot read them. The key to them is 24 words that only you have. There is no account, and nobody can restore lost words.',
+      ]),
+      element('div', { class: 'cards' }, [
+        element('section', { class: 'card', 'aria-labelledby': 'new-notes' }, [
+          element('h3', { id: 'new-notes' }, ['This is my first device']),
+          element('p', {}, ['Make a new key and begin.']),
+          button('Start writing', () => showNew(place, resolve), { class: 'primary' }),
+        ]),
+        element('section', { class: 'card', 'aria-labelledby': 'my-notes' }, [
+          element('h3', { id: 'my-notes' }, ['I have notes elsewhere']),
+          wordsForm(resolve),
+          element('p', { class: 'hint' }, [
+            'Or scan the code that your other device shows under “This device”.',
+          ]),
+        ]),
+      ]),
+    ]),
+  ]);
+}
+
+function showNew(place: HTMLElement, resolve: (seed: Seed) => void): void {
+  const seed = Seed.generate();
+  const heading = element('h2', { tabindex: -1 }, ['Write these words down']);
+  fill(place, [
+    element('div', { class: 'welcome' }, [
+      heading,
+      element('p', {}, [
+        'On paper, in this order. They open your notes on any device, for you and for whoever finds them. You can see them again under “This device”.',
+      ]),
+      wordList(seed),
+      element('div', { class: 'row' }, [
+        button('I have written them down', () => resolve(seed), { class: 'primary' }),
+        copyButton('Copy', () => seed.words()),
+        button('Back', () => begin(place, resolve), { class: 'quiet' }),
+      ]),
+    ]),
+  ]);
+  heading.focus();
+}
+
+function wordsForm(resolve: (seed: Seed) => void): HTMLFormElement {
+  const words = element('textarea', {
+    rows: 4,
+    required: true,
+    autocomplete: 'off',
+    autocapitalize: 'none',
+    autocorrect: 'off',
+    spellcheck: 'false',
+    class: 'code',
+  });
+  const complaint = element('p', { class: 'error', role: 'alert' });
+  const form = element('form', {}, [
+    labelled('Your 24 words', words),
+    complaint,
+    element('button', { type: 'submit' }, ['Open my notes']),
+  ]);
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    try {
+      resolve(Seed.parse(words.value));
+    } catch (error) {
+      fill(complaint, [error instanceof Error ? error.message : 'These are not the words of a seed.']);
+      words.focus();
+    }
+  });
+  return form;
+}

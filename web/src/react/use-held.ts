@@ -1,0 +1,20 @@
+// The one way in which hooks meet shared objects: one object for each room and key, and renders only when it changed.
+
+import { useMemo, useSyncExternalStore } from 'react';
+import type { LateRoom } from '../client/room/driftdb/late_room.ts';
+import { type Destroyable, Held, type Plan } from './held.ts';
+
+/**
+ * Holds the planned object as long as the component is there. What the plan says is taken once for each room, key and
+ * user; later renders with other plans change nothing.
+ */
+export function useHeld<Thing extends Destroyable, Snapshot>(
+  room: LateRoom,
+  key: string,
+  plan: (room: LateRoom, key: string, user: string) => Plan<Thing, Snapshot>,
+  user = '',
+): [Snapshot, Held<Thing, Snapshot>] {
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the plan is a new function in every render
+  const held = useMemo(() => new Held(plan(room, key, user)), [room, key, user]);
+  return [useSyncExternalStore(held.subscribe, held.snapshot, held.initial), held];
+}

@@ -1,0 +1,5 @@
+// The vectors of entities in Chromium.
+
+import { testEntdbVectors } from './vectors.ts';
+
+testEntdbVectors();

@@ -1,0 +1,5 @@
+// The vectors of entities in Node.
+
+import { testEntdbVectors } from './vectors.ts';
+
+testEntdbVectors();

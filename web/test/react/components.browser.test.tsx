@@ -1,0 +1,112 @@
+// The components: what the badge says, and that the QR code holds the room's address and is drawn without a request.
+
+import { renderToString } from 'react-dom/server';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { commands } from 'vitest/browser';
+import {
+  DriftDBProvider,
+  RoomQRCode,
+  StatusIndicator,
+  useSharedState,
+  useUniqueClientId,
+} from '../../src/react.ts';
+import { until } from '../support/until.ts';
+import { User } from './user.tsx';
+
+let server: string;
+const users: User[] = [];
+
+beforeAll(async () => {
+  server = await commands.startServer();
+});
+afterAll(() => commands.removeServer(server));
+beforeEach(() => history.replaceState(null, '', location.pathname + location.search));
+afterEach(async () => {
+  for (const user of users.splice(0)) await user.leaves();
+});
+
+async function comes(...all: Parameters<typeof User.comes>): Promise<User> {
+  const user = await User.comes(...all);
+  users.push(user);
+  return user;
+}
+
+test('the badge tells by words that can be heard, and leads to the inspector', async () => {
+  const user = await comes(
+    <DriftDBProvider api={server}>
+      <StatusIndicator />
+    </DriftDBProvider>,
+  );
+  const status = () => user.container.querySelector('[role="status"]')?.textContent;
+  expect(status()).toBe('Connecting…');
+  await until('it is connected', () => status() === 'Connected');
+  const link = user.container.querySelector('a');
+  expect(link?.textContent).toBe('Inspect');
+  const url = new URL(link?.href ?? '');
+  expect(url.origin + url.pathname).toBe(`${server}/inspector`);
+  expect(new URLSearchParams(url.hash.slice(1)).get('room')).toBe(location.hash.replace('#room=', ''));
+  await until('the latency is shown', () => user.container.textContent?.includes(' ms'));
+});
+
+test('the badge says why there is no connection', async () => {
+  const user = await comes(
+    <DriftDBProvider api={server} room="0123456789012345678901">
+      <StatusIndicator />
+    </DriftDBProvider>,
+  );
+  const status = () => user.container.querySelector('[role="status"]')?.textContent ?? '';
+  await until('it tells', () => status().startsWith('Not connected: '));
+  expect(status()).not.toContain('0123456789012345678901');
+});
+
+test('the QR code is drawn when there is a room, without asking anybody', async () => {
+  const user = await comes(<RoomQRCode size={300} label="Join from a phone" />);
+  expect(user.container.querySelector('svg')).toBeNull();
+  await user.renders(
+    <DriftDBProvider api={server}>
+      <RoomQRCode size={300} label="Join from a phone" />
+    </DriftDBProvider>,
+  );
+  const svg = await until('it is drawn', () => user.container.querySelector('svg'));
+  expect(svg.getAttribute('role')).toBe('img');
+  expect(svg.getAttribute('aria-label')).toBe('Join from a phone');
+  expect(svg.getBoundingClientRect().width).toBe(300);
+  expect(user.container.querySelector('img, image, use')).toBeNull();
+});
+
+test('the QR code follows the address', async () => {
+  history.replaceState(null, '', '#room=first');
+  const user = await comes(<RoomQRCode />);
+  const path = () => user.container.querySelector('path')?.getAttribute('d');
+  const first = path();
+  location.hash = '#room=second';
+  await until('it is another', () => path() !== first);
+});
+
+function App() {
+  const [name] = useSharedState('name', 'nobody');
+  const id = useUniqueClientId();
+  return (
+    <>
+      <p data-testid="name">{name}</p>
+      <p data-testid="id">{id}</p>
+    </>
+  );
+}
+
+test('a page from a server is taken over without a mismatch, and then lives', async () => {
+  const app = (
+    <DriftDBProvider api={server}>
+      <App />
+      <StatusIndicator />
+      <RoomQRCode />
+    </DriftDBProvider>
+  );
+  const complaints: unknown[] = [];
+  const user = await User.hydrates(renderToString(app), app, complaints);
+  users.push(user);
+  await until('it is connected', () => user.container.textContent?.includes('Connected'));
+  expect(user.text('id')).not.toBe('');
+  expect(user.container.querySelector('svg')).not.toBeNull();
+  expect(complaints).toEqual([]);
+});

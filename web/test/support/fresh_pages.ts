@@ -1,0 +1,34 @@
+// Serves pages from a fresh build instead of those inside the binary, while they are being written: `SEABAG_FRESH_PAGES` names
+// the folder of `npx vite build --outDir FOLDER`. Everything else still comes from the real server.
+
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { BrowserContext } from 'playwright-core';
+
+const folder = process.env.SEABAG_FRESH_PAGES;
+const MEDIA: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+};
+/** The server's own, so that a page is held to it in both ways. */
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; " +
+  "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
+  "require-trusted-types-for 'script'; trusted-types seabag";
+
+/** Does nothing unless `SEABAG_FRESH_PAGES` is set. */
+export async function serveFreshPages(context: BrowserContext): Promise<void> {
+  if (folder === undefined) return;
+  // To Chromium such pages come from nowhere, and from there this machine is out of bounds.
+  await context.grantPermissions(['local-network-access']);
+  await context.route('**', async (route) => {
+    const asked = new URL(route.request().url()).pathname;
+    const file = asked === '/' ? '/index.html' : path.extname(asked) === '' ? `${asked}.html` : asked;
+    const body = await readFile(path.join(folder, file)).catch(() => undefined);
+    if (body === undefined) return route.continue();
+    const contentType = MEDIA[path.extname(file)] ?? 'application/octet-stream';
+    return route.fulfill({ body, contentType, headers: { 'content-security-policy': POLICY } });
+  });
+}
