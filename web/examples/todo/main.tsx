@@ -8,10 +8,7 @@ const server = import.meta.env.VITE_SEABAG ?? 'http://127.0.0.1:8080';
 const words = localStorage.getItem('words') ?? Seed.generate().words();
 localStorage.setItem('words', words);
 
-interface Todo {
-  text: string;
-  done: boolean;
-}
+type Todo = { text: string; done: boolean };
 
 function Todos() {
   const db = useEntDB();
