@@ -45,9 +45,9 @@ export class RoomView {
     this.#meter = new LatencyMeter(connection);
     this.element = element('div', { class: 'room' }, [
       this.#status.element,
-      this.#push.element,
       this.#keys.element,
       this.#stream.element,
+      this.#push.element,
     ]);
   }
 

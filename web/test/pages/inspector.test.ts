@@ -136,6 +136,7 @@ test('it pushes, compacts and trims by hand, and says what came of it', async ()
   };
   await form.getByLabel('Key').fill('notes');
   await form.getByLabel('Value').fill('{"a": 1');
+  expect(await form.getByLabel('Up to number').isVisible()).toBe(false);
   await push('append', 'Not done: The value is no JSON');
   await form.getByLabel('Value').fill('null');
   await push('append', 'Not done: null is no value');
