@@ -5,8 +5,9 @@ import { EntDBProvider, useEntDB, useEnts, useSyncStatus } from 'seabag/react';
 
 const server = import.meta.env.VITE_SEABAG ?? 'http://127.0.0.1:8080';
 // The seed is the key to everything: on another device, give the same 24 words.
-const words = localStorage.getItem('words') ?? Seed.generate().words();
+const words = localStorage.getItem('words') ?? (await Seed.generate().words());
 localStorage.setItem('words', words);
+const seed = await Seed.parse(words);
 
 interface Todo {
   text: string;
@@ -49,7 +50,7 @@ function Todos() {
 const root = document.getElementById('root');
 if (root === null) throw new Error('no root');
 createRoot(root).render(
-  <EntDBProvider open={{ name: 'todo', seed: Seed.parse(words) }} fallback="Opening…">
+  <EntDBProvider open={{ name: 'todo', seed }} fallback="Opening…">
     <Todos />
   </EntDBProvider>,
 );

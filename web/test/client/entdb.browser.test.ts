@@ -118,7 +118,7 @@ test('when the tab that syncs crashes, another takes over', async () => {
   script.type = 'module';
   script.textContent = `
     import { openEntDB, Seed } from ${JSON.stringify(module)};
-    const tab = await openEntDB({ seed: Seed.parse(${JSON.stringify(seed.words())}), name: ${JSON.stringify(name)} });
+    const tab = await openEntDB({ seed: await Seed.parse(${JSON.stringify(seed.hex())}), name: ${JSON.stringify(name)} });
     await tab.link(${JSON.stringify(url)});
     await tab.insert({ type: 'note', body: 'from the frame' });
     document.title = tab.status.role;
