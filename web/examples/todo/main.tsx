@@ -9,10 +9,7 @@ const words = localStorage.getItem('words') ?? (await Seed.generate().words());
 localStorage.setItem('words', words);
 const seed = await Seed.parse(words);
 
-interface Todo {
-  text: string;
-  done: boolean;
-}
+type Todo = { text: string; done: boolean };
 
 function Todos() {
   const db = useEntDB();

@@ -5,7 +5,7 @@ import { Seed } from '../../src/crypto/seed.ts';
 import { announceError } from '../kit/announce.ts';
 import { button, element, fill, labelled } from '../kit/element.ts';
 import { Account, type AccountPage, type OpenedBag } from './account.ts';
-import { prettyValue } from './pretty.ts';
+import { valueView } from './value_view.ts';
 
 /** Bags that stay in the page; older ones give way to those that are asked for or arrive. */
 const SHOWN_MAX = 500;
@@ -169,7 +169,7 @@ function row(bag: OpenedBag): HTMLTableRowElement {
     element('td', {}, [
       problem !== null
         ? element('span', { class: 'error' }, [problem])
-        : content !== null && prettyValue(content.body),
+        : content !== null && valueView(content.body),
     ]),
   ]);
 }
