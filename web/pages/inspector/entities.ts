@@ -37,7 +37,7 @@ export function entitiesPanel(): HTMLElement {
     event.preventDefault();
     fill(complaint, []);
     try {
-      const seed = Seed.parse(secret.value);
+      const seed = await Seed.parse(secret.value);
       const account = await Account.open(seed, label.value, Number(index.value), location.origin);
       secret.value = '';
       await new AccountView(place, account, () => form.removeAttribute('hidden')).begin();
