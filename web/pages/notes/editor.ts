@@ -43,6 +43,8 @@ export class Editor {
   #dirty = false;
   /** What came from elsewhere while there was unsaved text here. */
   #theirs: Note | undefined;
+  /** Another note is about to be shown: the page is not to be led back to this one. */
+  #departing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #saving: Promise<void> = Promise.resolve();
 
@@ -87,7 +89,7 @@ export class Editor {
 
   /** Shows a note that is there. */
   async show(note: Note): Promise<void> {
-    await this.flush();
+    await this.#depart();
     this.#begin(note.eid, note.text);
     this.#text.readOnly = !note.editable;
     this.#say(note.editable ? '' : 'Written by another program; it can be moved and deleted here.');
@@ -96,7 +98,7 @@ export class Editor {
 
   /** Begins a note, which is written with its first letter. */
   async create(beginning: Beginning): Promise<void> {
-    await this.flush();
+    await this.#depart();
     this.#begin(undefined, '');
     this.#text.readOnly = false;
     this.#say('');
@@ -108,7 +110,7 @@ export class Editor {
 
   /** Shows nothing. */
   async close(): Promise<void> {
-    await this.flush();
+    await this.#depart();
     this.#open = undefined;
     this.#form.hidden = true;
     this.#empty.hidden = false;
@@ -135,6 +137,13 @@ export class Editor {
     if (this.#theirs !== undefined) await this.#keepBoth();
     else if (this.#dirty) await this.#save();
     await this.#saving;
+  }
+
+  /** Saves what is open before something else takes its place. */
+  async #depart(): Promise<void> {
+    this.#departing = true;
+    await this.flush();
+    this.#departing = false;
   }
 
   #begin(eid: string | undefined, text: string): void {
@@ -168,7 +177,7 @@ export class Editor {
           if (text.trim() === '') return;
           const ent = await this.#db.insert(this.#draft(text));
           open.eid = ent.eid;
-          if (open === this.#open) this.#actions.opened(ent.eid);
+          if (open === this.#open && !this.#departing) this.#actions.opened(ent.eid);
         } else {
           await this.#write(open.eid, text);
         }

@@ -120,7 +120,7 @@ async function leadingFrame(seed: Seed, name: string, before = ''): Promise<HTML
   script.textContent = `
     ${before}
     const { openEntDB, Seed } = await import(${JSON.stringify(module)});
-    const tab = await openEntDB({ seed: Seed.parse(${JSON.stringify(seed.hex())}), name: ${JSON.stringify(name)} });
+    const tab = await openEntDB({ seed: await Seed.parse(${JSON.stringify(seed.hex())}), name: ${JSON.stringify(name)} });
     await tab.link(${JSON.stringify(url)});
     await tab.insert({ type: 'note', body: 'from the frame' });
     document.title = tab.status.role;

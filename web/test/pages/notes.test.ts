@@ -258,6 +258,17 @@ test('the command line and the page are two devices of one account', async () =>
   await rm(folder, { recursive: true });
 });
 
+test('who goes to another note before a new one is saved stays there, and the new one is saved', async () => {
+  const one = await firstDevice();
+  await write(one.page, 'Old');
+  await one.page.getByRole('button', { name: 'New note', exact: true }).click();
+  await one.page.getByLabel('Note', { exact: true }).fill('New');
+  await one.page.getByRole('link', { name: 'Old' }).click();
+  await shows(one.page, ['New', 'Old']);
+  expect(await one.page.locator('.notes a[aria-current] .title').allTextContents()).toEqual(['Old']);
+  expect(await one.page.getByLabel('Note', { exact: true }).inputValue()).toBe('Old');
+});
+
 test('text that is not yet saved outlives a change from elsewhere until one has chosen', async () => {
   const one = await firstDevice();
   await write(one.page, 'Shared');

@@ -1,0 +1,147 @@
+// The pictures of the documents, taken of the real pages: three people at a whiteboard, notes on two devices, the
+// inspector at work. `SEABAG_PICTURES` names the folder to write them to (`docs/images`); without it they are only taken.
+
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Server } from '../support/server.ts';
+import { PHONE, startChromium, visit } from '../support/visit.ts';
+
+const folder = process.env.SEABAG_PICTURES;
+const PLAIN_BYTES = 4_000;
+
+let browser: Browser;
+let server: Server;
+const open: BrowserContext[] = [];
+
+beforeAll(async () => {
+  server = await Server.start();
+  browser = await startChromium();
+});
+
+afterAll(async () => {
+  for (const context of open) await context.close();
+  await browser?.close();
+  await server?.remove();
+});
+
+/** Takes a picture, which must show something. */
+async function take(page: Page, name: string): Promise<void> {
+  const image = await page.screenshot({ animations: 'disabled' });
+  expect(image.length).toBeGreaterThan(PLAIN_BYTES);
+  if (folder !== undefined) await writeFile(path.join(folder, `${name}.png`), image);
+}
+
+/** Draws a line through these points of the window, with the button held until the end unless told otherwise. */
+async function draw(
+  page: Page,
+  points: readonly (readonly [number, number])[],
+  release = true,
+): Promise<void> {
+  const [first, ...others] = points;
+  if (first === undefined) return;
+  await page.mouse.move(first[0], first[1]);
+  await page.mouse.down();
+  for (const [x, y] of others) await page.mouse.move(x, y, { steps: 4 });
+  if (release) await page.mouse.up();
+}
+
+function circle(x: number, y: number, radius: number): [number, number][] {
+  return Array.from({ length: 25 }, (_, step) => {
+    const angle = (step / 24) * 2 * Math.PI;
+    return [x + radius * Math.cos(angle), y + radius * Math.sin(angle)];
+  });
+}
+
+test('start page', async () => {
+  const { page, context } = await visit(browser, server.url);
+  open.push(context);
+  await page.getByText(/^Version/).waitFor();
+  await take(page, 'start');
+});
+
+test('three people at a whiteboard', async () => {
+  const first = await visit(browser, `${server.url}/whiteboard`);
+  open.push(first.context);
+  await first.page.waitForURL(/#room=/);
+  const second = await visit(browser, first.page.url());
+  const third = await visit(browser, first.page.url(), { viewport: PHONE, colorScheme: 'dark' });
+  open.push(second.context, third.context);
+  await draw(first.page, circle(420, 380, 120));
+  await draw(first.page, circle(380, 350, 12));
+  await draw(first.page, circle(465, 350, 12));
+  await draw(second.page, [
+    [360, 420],
+    [390, 450],
+    [430, 458],
+    [470, 445],
+    [490, 415],
+  ]);
+  await draw(second.page, [
+    [640, 500],
+    [700, 320],
+    [760, 500],
+    [640, 390],
+    [760, 390],
+  ]);
+  await draw(third.page, [
+    [60, 300],
+    [150, 260],
+    [250, 320],
+  ]);
+  await draw(
+    second.page,
+    [
+      [820, 300],
+      [900, 360],
+      [980, 300],
+    ],
+    false,
+  );
+  await first.page.mouse.move(700, 620);
+  await first.page.waitForTimeout(1_000);
+  await take(first.page, 'whiteboard');
+  await take(third.page, 'whiteboard-phone');
+});
+
+test('notes on a desk and on a phone', async () => {
+  const one = await visit(browser, `${server.url}/notes`);
+  open.push(one.context);
+  await one.page.getByRole('button', { name: 'Start writing' }).click();
+  const words = (await one.page.locator('.words li').allTextContents()).join(' ');
+  await one.page.getByRole('button', { name: 'I have written them down' }).click();
+  const notes = [
+    ['Reading list\n\nThe Name of the Rose\nRoadside Picnic', 'books'],
+    ['Buy oat milk and bread', 'home'],
+    [
+      'Journey to Lisbon\n\nNight train on Friday, bring the small suitcase.\nAsk Ana about the tram.',
+      'travel',
+    ],
+  ];
+  for (const [text = '', group = ''] of notes) {
+    await one.page.getByRole('button', { name: 'New note', exact: true }).click();
+    await one.page.getByLabel('Note', { exact: true }).fill(text);
+    await one.page.getByLabel('Group', { exact: true }).fill(group);
+    await one.page.getByLabel('Group', { exact: true }).blur();
+    await one.page.locator('.notes .title', { hasText: text.split('\n')[0] ?? '' }).waitFor();
+  }
+  await one.page.getByRole('button', { name: 'New note under this one' }).click();
+  await one.page.getByLabel('Note', { exact: true }).fill('Tickets: coach 7, seats 21 and 22');
+  await one.page.locator('.sync[data-state="in_sync"][data-waiting="0"]').waitFor();
+  await one.page.getByRole('link', { name: 'Journey to Lisbon' }).click();
+  await one.page
+    .getByRole('button', { name: 'Dismiss' })
+    .first()
+    .click({ timeout: 500 })
+    .catch(() => undefined);
+  await take(one.page, 'notes');
+
+  const other = await visit(browser, `${server.url}/notes`, { viewport: PHONE, colorScheme: 'dark' });
+  open.push(other.context);
+  await other.page.getByLabel('Your 24 words').fill(words);
+  await other.page.getByRole('button', { name: 'Open my notes' }).click();
+  await other.page.getByRole('link', { name: 'Tickets' }).waitFor();
+  await other.page.locator('.sync[data-state="in_sync"]').waitFor();
+  await take(other.page, 'notes-phone');
+});
