@@ -91,6 +91,11 @@ export class SharedReducer<State, Action> extends Shared<State> {
     return this.#confirmed;
   }
 
+  /** The number of the last message that `confirmed` holds; 0 before the first. */
+  get confirmedSeq(): number {
+    return this.#seq;
+  }
+
   protected override compute(): State {
     let state = this.#copy(this.#confirmed);
     if (this.#options.optimistic === false) return state;

@@ -3,6 +3,8 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { RoomConnection } from '../../../src/client/room/connection.ts';
 import { DbConnection } from '../../../src/client/room/driftdb/connection.ts';
+import { Reducer } from '../../../src/client/room/driftdb/reducer.ts';
+import { StateListener } from '../../../src/client/room/driftdb/state.ts';
 import { PRESENCE_KEY, Presence } from '../../../src/client/room/presence.ts';
 import { SharedReducer } from '../../../src/client/room/reducer.ts';
 import { Session } from '../../../src/client/room/session.ts';
@@ -122,16 +124,20 @@ describe('the end of a connection', () => {
   });
 
   test('a room that was there and is not is asked for again, slowly, and the status says why', () => {
-    const { one } = liveClient();
-    one.session.push('k', 'kept', APPEND, 0);
+    const { room, one } = liveClient();
     one.probe = { answered: true, error: new RoomError('unknown_room', 'there is no such room') };
     one.cut();
+    one.session.push('k', 'kept', APPEND, 0);
     one.wait();
     one.fail();
     const { state, reason, retryAt = 0 } = one.session.status();
     expect([state, reason?.code]).toEqual(['waiting', 'unknown_room']);
     expect(retryAt - one.now).toBeGreaterThanOrEqual(10_000);
     expect(one.outcomes.size).toBe(0);
+    room.wipe();
+    one.calm();
+    expect([one.session.status().state, one.resets, code(one.outcomes.get(1))]).toEqual(['live', 1, 'fine']);
+    expect(room.entries.map(({ value }) => value)).toEqual(['kept']);
   });
 
   test('a codec that took long to load opens one socket, not two', () => {
@@ -329,7 +335,12 @@ describe('shared things', () => {
     room.connect().catch(() => undefined);
     moveAll();
     for (const socket of server.sockets) {
-      socket.tell({ type: 'push', key: PRESENCE_KEY, value: { client: 'x', value: 1, every: 1e15 }, seq: server.machine.head + 1 });
+      socket.tell({
+        type: 'push',
+        key: PRESENCE_KEY,
+        value: { client: 'x', value: 1, every: 1e15 },
+        seq: server.machine.head + 1,
+      });
     }
     moveAll();
     expect([...presence.current.keys()]).toEqual(['x']);
@@ -366,6 +377,12 @@ describe('shared things', () => {
   });
 });
 
+function countingReducer(db: DbConnection) {
+  const options = { key: 'count', initialValue: 0, reducer: (state: number, by: number) => state + by, db };
+  const reducer = new Reducer<number, number>({ ...options, callback: () => undefined });
+  return { compactor: reducer.compactor, subscribe: () => reducer.subscribe() };
+}
+
 describe('promises that nobody waits for', () => {
   const unheard: unknown[] = [];
   const listen = (error: unknown): unknown => unheard.push(error);
@@ -393,7 +410,7 @@ describe('promises that nobody waits for', () => {
     expect(code(await room.connect().catch((error: unknown) => error))).toBe('closed');
   });
 
-  test('so may everything that is asked of DriftDB\'s connection', async () => {
+  test("so may everything that is asked of DriftDB's connection", async () => {
     const { make } = modelRoom();
     const act = () => {
       const db = new DbConnection({ websocketConstructor: make });
@@ -407,6 +424,29 @@ describe('promises that nobody waits for', () => {
       void db.connect('nonsense');
     };
     expect(await unheardOf(act)).toEqual([]);
+  });
+
+  test("null is a value for DriftDB's state too, and its fields tell what is known", async () => {
+    const { make, moveAll } = modelRoom();
+    const db = new DbConnection({ websocketConstructor: make });
+    void db.connect(URL_OF_ROOM);
+    const heard: unknown[] = [];
+    const state = new StateListener<string | null>({ db, key: 'k', callback: (value) => heard.push(value) });
+    const { compactor, ...reducer } = countingReducer(db);
+    state.subscribe();
+    reducer.subscribe();
+    moveAll();
+    expect([state.debounceMillis, state.lastValue, compactor.lastConfirmedState]).toEqual([20, null, 0]);
+    state.setStateOptimistic('a');
+    state.setStateOptimistic(null);
+    compactor.dispatch(2);
+    expect([compactor.state, compactor.lastConfirmedState]).toEqual([2, 0]);
+    moveAll();
+    expect([compactor.lastConfirmedState, compactor.lastConfirmedSeq]).toEqual([2, 2]);
+    expect([heard, state.lastValue, state.state]).toEqual([['a', null], null, null]);
+    state.destroy();
+    compactor.destroy();
+    db.disconnect();
   });
 
   test('disconnecting tells once that there is no connection', async () => {
