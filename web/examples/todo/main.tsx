@@ -5,8 +5,9 @@ import { EntDBProvider, useEntDB, useEnts, useSyncStatus } from 'seabag/react';
 
 const server = import.meta.env.VITE_SEABAG ?? 'http://127.0.0.1:8080';
 // The seed is the key to everything: on another device, give the same 24 words.
-const words = localStorage.getItem('words') ?? Seed.generate().words();
+const words = localStorage.getItem('words') ?? (await Seed.generate().words());
 localStorage.setItem('words', words);
+const seed = await Seed.parse(words);
 
 type Todo = { text: string; done?: boolean };
 
@@ -44,7 +45,7 @@ function Todos() {
 }
 
 createRoot(document.body.appendChild(document.createElement('div'))).render(
-  <EntDBProvider open={{ name: 'todo', seed: Seed.parse(words) }} fallback="Opening…">
+  <EntDBProvider open={{ name: 'todo', seed }} fallback="Opening…">
     <Todos />
   </EntDBProvider>,
 );

@@ -24,7 +24,7 @@ import {
 } from '../support/board.ts';
 import { serveFreshPages } from '../support/fresh_pages.ts';
 import { fillBoard } from '../support/pen.ts';
-import { Proxy } from '../support/proxy.ts';
+import { ByteProxy } from '../support/proxy.ts';
 import { Server } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { DESK, PHONE, startChromium } from '../support/visit.ts';
@@ -241,7 +241,7 @@ describe('trouble', () => {
   test('a network that is cut in the middle of strokes loses none and doubles none, and a reload shows them all', async () => {
     const first = await somebody();
     const room = roomOf(first.page);
-    const proxy = await Proxy.start(server.url);
+    const proxy = await ByteProxy.start(server.url);
     const far = await openBoard(browser, proxy.url, room);
     drawers.push(far);
     for (let round = 0; round < 4; round += 1) {

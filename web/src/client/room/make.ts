@@ -5,7 +5,7 @@ import { RoomError } from '../../protocol/error.ts';
 import { randomClient } from '../../protocol/room/name.ts';
 import { RoomsApi, type RoomsApiOptions } from './api.ts';
 import { Backoff } from './backoff.ts';
-import { HttpRefusal, passesLater } from './request.ts';
+import { passesLater } from './request.ts';
 
 /** How a room is made. */
 export interface MakeOptions extends RoomsApiOptions {
@@ -29,15 +29,11 @@ export async function makeRoom(server: string, options: MakeOptions = {}): Promi
       return room;
     } catch (error) {
       signal?.throwIfAborted();
-      if (!(error instanceof RoomError) || !mayPass(error)) throw error;
+      if (!(error instanceof RoomError) || !passesLater(error)) throw error;
       onTrouble?.(error);
       await pause(Math.max(error.retryMs ?? 0, backoff.next(Math.random())), signal);
     }
   }
-}
-
-function mayPass(error: RoomError): boolean {
-  return error.code === 'network' || (error instanceof HttpRefusal && passesLater(error.status));
 }
 
 /** Waits, or less long when the signal fires. */
