@@ -14,6 +14,7 @@ export {
 } from './client/entdb.ts';
 export type { Oddity, TroubleCode } from './client/host/report.ts';
 export type { LinkActivity, LinkStatus, Phase, Role, StuckStatus, SyncStatus } from './client/status.ts';
+export { PhraseError } from './crypto/phrase.ts';
 export { Seed } from './crypto/seed.ts';
 export type {
   Change,
@@ -28,5 +29,6 @@ export type {
   TimeRange,
   Unsubscribe,
 } from './entdb/database.ts';
+export { DatabaseError, type DatabaseErrorCode } from './entdb/database.ts';
 export { SeabagError } from './protocol/error.ts';
 export { createdMsOf, type Eid, parseEid, singletonEid } from './protocol/host/eid.ts';

@@ -21,7 +21,6 @@ export type {
   WebSocketLike,
 } from './client/room/types.ts';
 export { SharedValue, type SharedValueOptions } from './client/room/value.ts';
-export { PeerConnections, type PeerConnectionsOptions, type PeerState } from './client/room/webrtc.ts';
 export { RoomError, SeabagError } from './protocol/error.ts';
 export type { PushAction } from './protocol/room/action.ts';
 export { CURSOR_START, type Cursor, formatCursor, parseCursor } from './protocol/room/name.ts';

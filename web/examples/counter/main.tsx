@@ -20,9 +20,7 @@ function Counter() {
   );
 }
 
-const root = document.getElementById('root');
-if (root === null) throw new Error('no root');
-createRoot(root).render(
+createRoot(document.body.appendChild(document.createElement('div'))).render(
   <RoomProvider api={server}>
     <Counter />
     <StatusIndicator />

@@ -33,9 +33,7 @@ function Form() {
   );
 }
 
-const root = document.getElementById('root');
-if (root === null) throw new Error('no root');
-createRoot(root).render(
+createRoot(document.body.appendChild(document.createElement('div'))).render(
   <RoomProvider api={server}>
     <Form />
   </RoomProvider>,

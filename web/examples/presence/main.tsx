@@ -31,9 +31,7 @@ function Pointers() {
   );
 }
 
-const root = document.getElementById('root');
-if (root === null) throw new Error('no root');
-createRoot(root).render(
+createRoot(document.body.appendChild(document.createElement('div'))).render(
   <RoomProvider api={server}>
     <Pointers />
   </RoomProvider>,

@@ -5,20 +5,17 @@ import { EntDBProvider, useEntDB, useEnts, useSyncStatus } from 'seabag/react';
 
 const server = import.meta.env.VITE_SEABAG ?? 'http://127.0.0.1:8080';
 // The seed is the key to everything: on another device, give the same 24 words.
-const words = localStorage.getItem('words') ?? Seed.generate().words();
+const words = localStorage.getItem('words') ?? (await Seed.generate().words());
 localStorage.setItem('words', words);
+const seed = await Seed.parse(words);
 
-interface Todo {
-  text: string;
-  done: boolean;
-}
+type Todo = { text: string; done?: boolean };
 
 function Todos() {
   const db = useEntDB();
   const todos = useEnts<Todo>({ type: 'todo' }) ?? [];
   const { state, waiting } = useSyncStatus();
-  const add = (data: FormData) =>
-    void db.insert({ type: 'todo', body: { text: data.get('text'), done: false } });
+  const add = (form: FormData) => void db.insert({ type: 'todo', body: { text: form.get('text') } });
   return (
     <main>
       <form action={add}>
@@ -26,13 +23,14 @@ function Todos() {
       </form>
       {todos.map(({ eid, body }) => (
         <p key={eid}>
-          <input
-            type="checkbox"
-            aria-label={body.text}
-            checked={body.done}
-            onChange={() => void db.update(eid, { body: { ...body, done: !body.done } })}
-          />{' '}
-          {body.text}{' '}
+          <label>
+            <input
+              type="checkbox"
+              checked={body.done ?? false}
+              onChange={() => void db.update(eid, { body: { ...body, done: !body.done } })}
+            />{' '}
+            {body.text}
+          </label>{' '}
           <button type="button" onClick={() => void db.delete(eid)}>
             Delete
           </button>
@@ -46,10 +44,8 @@ function Todos() {
   );
 }
 
-const root = document.getElementById('root');
-if (root === null) throw new Error('no root');
-createRoot(root).render(
-  <EntDBProvider open={{ name: 'todo', seed: Seed.parse(words) }} fallback="Opening…">
+createRoot(document.body.appendChild(document.createElement('div'))).render(
+  <EntDBProvider open={{ name: 'todo', seed }} fallback="Opening…">
     <Todos />
   </EntDBProvider>,
 );

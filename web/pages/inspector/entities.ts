@@ -5,7 +5,7 @@ import { Seed } from '../../src/crypto/seed.ts';
 import { announceError } from '../kit/announce.ts';
 import { button, element, fill, labelled } from '../kit/element.ts';
 import { Account, type AccountPage, type OpenedBag } from './account.ts';
-import { prettyValue } from './pretty.ts';
+import { valueView } from './value_view.ts';
 
 /** Bags that stay in the page; older ones give way to those that are asked for or arrive. */
 const SHOWN_MAX = 500;
@@ -37,7 +37,7 @@ export function entitiesPanel(): HTMLElement {
     event.preventDefault();
     fill(complaint, []);
     try {
-      const seed = Seed.parse(secret.value);
+      const seed = await Seed.parse(secret.value);
       const account = await Account.open(seed, label.value, Number(index.value), location.origin);
       secret.value = '';
       await new AccountView(place, account, () => form.removeAttribute('hidden')).begin();
@@ -169,7 +169,7 @@ function row(bag: OpenedBag): HTMLTableRowElement {
     element('td', {}, [
       problem !== null
         ? element('span', { class: 'error' }, [problem])
-        : content !== null && prettyValue(content.body),
+        : content !== null && valueView(content.body),
     ]),
   ]);
 }

@@ -8,7 +8,7 @@ import { button, element, fill } from '../kit/element.ts';
 import { pageUrl } from '../kit/fragment.ts';
 import { qrCode } from '../kit/qr.ts';
 import { forgetSeed } from './seed_store.ts';
-import { wordList } from './welcome.ts';
+import { withoutWords, wordList } from './welcome.ts';
 
 /** Shows the dialog. */
 export function deviceDialog(db: EntDB, seed: Seed): void {
@@ -18,7 +18,7 @@ export function deviceDialog(db: EntDB, seed: Seed): void {
   openDialog('This device', [
     element('p', {}, ['Key ', element('code', {}, [db.fingerprint]), ': the same on all your devices.']),
     element('div', { class: 'row' }, [
-      button('Show my words', () => fill(secret, words(seed))),
+      button('Show my words', () => void showWords(secret, seed).catch(withoutWords)),
       button('Code for another device', () => fill(secret, code(seed))),
     ]),
     secret,
@@ -44,12 +44,13 @@ export function deviceDialog(db: EntDB, seed: Seed): void {
   ]);
 }
 
-function words(seed: Seed): HTMLElement[] {
-  return [
+async function showWords(place: HTMLElement, seed: Seed): Promise<void> {
+  const words = await seed.words();
+  fill(place, [
     element('p', { class: 'warning' }, ['Whoever sees these words can read and write your notes.']),
-    wordList(seed),
-    copyButton('Copy', () => seed.words()),
-  ];
+    wordList(words),
+    copyButton('Copy', () => words),
+  ]);
 }
 
 function code(seed: Seed): HTMLElement[] {

@@ -6,11 +6,11 @@ import { Seed } from '../../src/entdb.ts';
 const PLACE = 'seabag.notes.seed';
 
 /** The seed of this device, if it has one. What is there and is no seed counts as none. */
-export function storedSeed(): Seed | undefined {
+export async function storedSeed(): Promise<Seed | undefined> {
   const text = localStorage.getItem(PLACE);
   if (text === null) return undefined;
   try {
-    return Seed.parse(text);
+    return await Seed.parse(text);
   } catch {
     return undefined;
   }

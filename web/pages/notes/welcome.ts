@@ -10,8 +10,8 @@ import { storedSeed, storeSeed } from './seed_store.ts';
 
 /** The seed of this device; asks for one in `place` if there is none. */
 export async function welcome(place: HTMLElement): Promise<Seed> {
-  const stored = storedSeed();
-  const handed = handedSeed();
+  const stored = await storedSeed();
+  const handed = await handedSeed();
   if (handed !== undefined && handed.hex() !== stored?.hex() && (await mayUse(handed, stored))) {
     storeSeed(handed);
     return handed;
@@ -23,22 +23,21 @@ export async function welcome(place: HTMLElement): Promise<Seed> {
   return seed;
 }
 
-/** The words of a seed as a numbered list: what people compare with their paper. */
-export function wordList(seed: Seed): HTMLElement {
-  const words = seed.words().split(' ');
+/** A seed's words as a numbered list: what people compare with their paper. */
+export function wordList(words: string): HTMLElement {
   return element(
     'ol',
     { class: 'words' },
-    words.map((word) => element('li', {}, [word])),
+    words.split(' ').map((word) => element('li', {}, [word])),
   );
 }
 
 /** A seed that came by a QR code. It leaves the address at once. */
-function handedSeed(): Seed | undefined {
+async function handedSeed(): Promise<Seed | undefined> {
   const text = takeFragment('seed');
   if (text === undefined) return undefined;
   try {
-    return Seed.parse(text);
+    return await Seed.parse(text);
   } catch (error) {
     announceError('The code holds no seed', error);
     return undefined;
@@ -74,7 +73,9 @@ function begin(place: HTMLElement, resolve: (seed: Seed) => void): void {
         element('section', { class: 'card', 'aria-labelledby': 'new-notes' }, [
           element('h3', { id: 'new-notes' }, ['This is my first device']),
           element('p', {}, ['Make a new key and begin.']),
-          button('Start writing', () => showNew(place, resolve), { class: 'primary' }),
+          button('Start writing', () => void showNew(place, resolve).catch(withoutWords), {
+            class: 'primary',
+          }),
         ]),
         element('section', { class: 'card', 'aria-labelledby': 'my-notes' }, [
           element('h3', { id: 'my-notes' }, ['I have notes elsewhere']),
@@ -88,8 +89,9 @@ function begin(place: HTMLElement, resolve: (seed: Seed) => void): void {
   ]);
 }
 
-function showNew(place: HTMLElement, resolve: (seed: Seed) => void): void {
+async function showNew(place: HTMLElement, resolve: (seed: Seed) => void): Promise<void> {
   const seed = Seed.generate();
+  const words = await seed.words();
   const heading = element('h2', { tabindex: -1 }, ['Write these words down']);
   fill(place, [
     element('div', { class: 'welcome' }, [
@@ -97,15 +99,20 @@ function showNew(place: HTMLElement, resolve: (seed: Seed) => void): void {
       element('p', {}, [
         'On paper, in this order. They open your notes on any device, for you and for whoever finds them. You can see them again under “This device”.',
       ]),
-      wordList(seed),
+      wordList(words),
       element('div', { class: 'row' }, [
         button('I have written them down', () => resolve(seed), { class: 'primary' }),
-        copyButton('Copy', () => seed.words()),
+        copyButton('Copy', () => words),
         button('Back', () => begin(place, resolve), { class: 'quiet' }),
       ]),
     ]),
   ]);
   heading.focus();
+}
+
+/** The list of words is a file of its own, which may be out of reach. */
+export function withoutWords(error: unknown): void {
+  announceError('The words cannot be shown now', error);
 }
 
 function wordsForm(resolve: (seed: Seed) => void): HTMLFormElement {
@@ -124,10 +131,10 @@ function wordsForm(resolve: (seed: Seed) => void): HTMLFormElement {
     complaint,
     element('button', { type: 'submit' }, ['Open my notes']),
   ]);
-  form.addEventListener('submit', (event) => {
+  form.addEventListener('submit', async (event) => {
     event.preventDefault();
     try {
-      resolve(Seed.parse(words.value));
+      resolve(await Seed.parse(words.value));
     } catch (error) {
       fill(complaint, [error instanceof Error ? error.message : 'These are not the words of a seed.']);
       words.focus();

@@ -65,6 +65,11 @@ export class Engine {
     for (const { task } of this.#links.values()) task?.written(this.#writes);
   }
 
+  /** Tells that time has passed, which a tab in the background may not notice by itself. */
+  wake(): void {
+    for (const { task } of this.#links.values()) task?.tell({ type: 'wake' });
+  }
+
   /** Tells that the network may be back: nobody waits any longer. */
   online(): void {
     for (const { task } of this.#links.values()) task?.tell({ type: 'online' });

@@ -5,11 +5,13 @@ import type { Seed } from '../crypto/seed.ts';
 import {
   type Change,
   Database,
+  DatabaseError,
   type Draft,
   type Durable,
   type Ent,
   LABEL_BYTES_MAX,
   type LinkId,
+  type LinkSettings,
   type Live,
   type Page,
   type Query,
@@ -37,6 +39,8 @@ export type { WebSocketConstructor };
 export const NAME_DEFAULT = 'seabag';
 /** The label of an account unless there is another: the command line's too. */
 export const LABEL_DEFAULT = 'main';
+/** How long after a write the tab that syncs is woken, milliseconds: a little more than writes wait for others. */
+const WAKE_AFTER_MS = 150;
 /** How long a stuck link still keeps a page from closing unasked, milliseconds: waiting would help nobody after that. */
 const GUARD_STUCK_MS = 60_000;
 
@@ -115,6 +119,8 @@ export class EntDB {
   #told: ReadonlyMap<LinkId, LinkActivity> = new Map();
   /** Whether the other tabs have not heard yet what the sessions did last. */
   #untold = false;
+  /** Until the tab that syncs is woken. */
+  #wake: ReturnType<typeof setTimeout> | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(database: Database, options: OpenOptions, name: string | null, fingerprint: string) {
@@ -247,13 +253,25 @@ export class EntDB {
       throw new SeabagError('invalid_label', `a label has 1 to ${LABEL_BYTES_MAX} bytes`);
     }
     if (token !== undefined) this.#tokens.set(origin, token);
-    const known = (await this.#database.links()).find(({ settings }) => settings.label === label);
-    if (known !== undefined && (known.settings.url !== origin || known.settings.index !== index)) {
-      throw new SeabagError('label_in_use', 'another host is linked under this label already');
-    }
-    const id = known?.id ?? (await this.#database.addLink({ label, url: origin, index }));
+    const id = await this.#addLink({ label, url: origin, index });
     await this.#linksChanged();
     return id;
+  }
+
+  async #addLink(settings: LinkSettings): Promise<LinkId> {
+    const known = (await this.#database.links()).find((link) => link.settings.label === settings.label);
+    if (known === undefined) {
+      try {
+        return await this.#database.addLink(settings);
+      } catch (error) {
+        // Another tab did the same at the same moment.
+        if (error instanceof DatabaseError && error.code === 'already_linked')
+          return await this.#addLink(settings);
+        throw error;
+      }
+    }
+    if (known.settings.url === settings.url && known.settings.index === settings.index) return known.id;
+    throw new SeabagError('label_in_use', 'another host is linked under this label already');
   }
 
   /** Forgets a host. Entities stay, here and there, and so does the account. */
@@ -338,6 +356,7 @@ export class EntDB {
   async #end(): Promise<void> {
     for (const end of this.#ends.splice(0)) end();
     this.#guard.set(false);
+    clearTimeout(this.#wake);
     this.#board.close();
     this.#commands.close();
     // First: who takes over must not meet sessions that still run.
@@ -350,8 +369,14 @@ export class EntDB {
   #wrote<T>(result: T): T {
     this.#engine?.written();
     this.#tabs?.post({ type: 'written' });
+    if (this.#engine === undefined) this.#wake ??= setTimeout(() => this.#wakeLeader(), WAKE_AFTER_MS);
     this.#board.changed();
     return result;
+  }
+
+  #wakeLeader(): void {
+    this.#wake = undefined;
+    this.#tabs?.post({ type: 'wake' });
   }
 
   async #linksChanged(): Promise<void> {
@@ -373,10 +398,7 @@ export class EntDB {
       fetch,
       webSocket,
       token: async (origin) => this.#tokens.get(origin),
-      onSaid: () => {
-        this.#untold = true;
-        this.#board.changed();
-      },
+      onSaid: () => this.#said(),
       ...(now && { now }),
     });
     this.#engine = engine;
@@ -412,6 +434,9 @@ export class EntDB {
       case 'written':
         this.#engine?.written();
         break;
+      case 'wake':
+        this.#engine?.wake();
+        return;
       case 'links':
         this.#engine?.followLinks().catch(() => undefined);
         break;
@@ -450,11 +475,25 @@ export class EntDB {
   // How it stands.
 
   async #readStatus(): Promise<SyncStatus> {
+    const database = await this.#database.status().catch((error: unknown) => this.#failed(error));
     const activity = this.#engine?.activity ?? this.#told;
-    const status = statusOf(this.#tabs?.role ?? 'alone', await this.#database.status(), activity);
-    if (this.#untold) this.#tellActivity();
+    const status = statusOf(this.#tabs?.role ?? 'alone', database, activity);
     this.#guard.set(this.#options.guardClosing !== false && this.#isOnItsWay(status));
     return status;
+  }
+
+  /** A database that a later version took over is of no use here: another tab has to be able to sync. */
+  #failed(error: unknown): never {
+    if (error instanceof Error && 'code' in error && error.code === 'closed') void this.close();
+    throw error;
+  }
+
+  /** A session said something: the other tabs are told once for all that is said at the same moment. */
+  #said(): void {
+    this.#board.changed();
+    if (this.#untold) return;
+    this.#untold = true;
+    queueMicrotask(() => this.#tellActivity());
   }
 
   #tellActivity(): void {

@@ -16,6 +16,8 @@ export type Command =
 export type TabMessage =
   /** Something was written. */
   | { type: 'written' }
+  /** A moment has passed: timers of a tab in the background stand almost still, and those of this one do not. */
+  | { type: 'wake' }
   /** Links came or went. */
   | { type: 'links' }
   /** A tab is new: it would like to know how it stands. */
@@ -122,6 +124,7 @@ export class Tabs {
 
 const TYPES: readonly string[] = [
   'written',
+  'wake',
   'links',
   'hello',
   'leading',

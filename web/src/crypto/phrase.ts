@@ -1,15 +1,11 @@
-// The recovery phrase: a seed as 24 English words (BIP-39), which people can write down and whose last word shows a slip
-// of the pen. The words stand for the seed itself; BIP-39's own stretching is not applied.
+// What a person types to tell a seed: 24 words, or 64 digits. Words are the matter of words.ts, which holds the list of them
+// and is loaded only when there are words to read or to show.
 
-import { entropyToMnemonic, mnemonicToEntropy } from '@scure/bip39';
-import { wordlist } from '@scure/bip39/wordlists/english.js';
 import { SeabagError } from '../protocol/error.ts';
 import { decodeHex } from '../protocol/host/text.ts';
 
 /** Bytes of a seed. */
 export const SEED_BYTES = 32;
-/** Words of a phrase. */
-export const PHRASE_WORDS = 24;
 const SEED_DIGITS = 2 * SEED_BYTES;
 /** Letters of the longest word. */
 const WORD_LETTERS_MAX = 8;
@@ -41,17 +37,21 @@ export class PhraseError extends SeabagError {
 
 /**
  * A seed's bytes from what a person typed: 24 words, or 64 hexadecimal digits. Case does not matter, nor do blanks and
- * line breaks between words or between groups of digits. Throws {@link PhraseError}.
+ * line breaks between words or between groups of digits. Rejects with {@link PhraseError}; with the error of `import()`
+ * if the list of words cannot be loaded.
  */
-export function parsePhrase(text: string): Uint8Array<ArrayBuffer> {
+export async function parsePhrase(text: string): Promise<Uint8Array<ArrayBuffer>> {
   const groups = text.split(BLANKS).filter((group) => group !== '');
   if (groups.length === 0) throw new PhraseError('empty', 'there is neither a word nor a digit');
-  return looksLikeDigits(groups) ? parseDigits(groups.join('')) : parseWords(groups);
+  if (looksLikeDigits(groups)) return parseDigits(groups.join(''));
+  const { parseWords } = await import('./words.ts');
+  return parseWords(groups);
 }
 
 /** The seed as 24 words, one blank between two: whoever sees them can read and write everything. */
-export function phraseOf(seedBytes: Uint8Array): string {
-  return entropyToMnemonic(seedBytes, wordlist);
+export async function phraseOf(seedBytes: Uint8Array): Promise<string> {
+  const { formatWords } = await import('./words.ts');
+  return formatWords(seedBytes);
 }
 
 /**
@@ -81,28 +81,4 @@ function parseDigits(digits: string): Uint8Array<ArrayBuffer> {
     throw new PhraseError('digit_count', message, { found });
   }
   return decodeHex(digits);
-}
-
-function parseWords(groups: readonly string[]): Uint8Array<ArrayBuffer> {
-  const found = groups.length;
-  if (found !== PHRASE_WORDS) {
-    const message = `a recovery phrase has ${PHRASE_WORDS} words, and here are ${found}`;
-    throw new PhraseError('word_count', message, { found });
-  }
-  const words = groups.map((word) => word.replace(/[A-Z]/g, (letter) => letter.toLowerCase()));
-  const unknown = words.findIndex((word) => !wordlist.includes(word));
-  if (unknown >= 0) {
-    const place = unknown + 1;
-    const message = `word ${place} is not in the list of words: look for a slip in its spelling`;
-    throw new PhraseError('unknown_word', message, { place });
-  }
-  try {
-    return Uint8Array.from(mnemonicToEntropy(words.join(' '), wordlist));
-  } catch {
-    // The library's error is dropped on purpose: it may tell a word.
-    throw new PhraseError(
-      'checksum',
-      'the words do not fit together: one of them is not the right one, or not in its place',
-    );
-  }
 }

@@ -31,9 +31,12 @@ export class Seed {
     return new Seed(Uint8Array.from(bytes));
   }
 
-  /** From what a person typed: 24 words or 64 hexadecimal digits. Throws `PhraseError`, which tells no word. */
-  static parse(text: string): Seed {
-    return new Seed(parsePhrase(text));
+  /**
+   * From what a person typed: 24 words or 64 hexadecimal digits. Rejects with `PhraseError`, which tells no word. The
+   * list of words is loaded only when it is needed: offline, it must have been stored with the rest of the page.
+   */
+  static async parse(text: string): Promise<Seed> {
+    return new Seed(await parsePhrase(text));
   }
 
   /** A copy of the bytes: whoever sees them can read and write everything. */
@@ -42,7 +45,7 @@ export class Seed {
   }
 
   /** The recovery phrase, 24 words with a blank between two: whoever sees it can read and write everything. */
-  words(): string {
+  words(): Promise<string> {
     return phraseOf(this.#bytes);
   }
 

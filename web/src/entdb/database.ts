@@ -222,11 +222,16 @@ export class Database {
   liveEnt(eid: Eid): Live<Ent | undefined> {
     return new LiveEnt(this.#hub, () => this.get(eid), eid);
   }
-  /** Hears the query's result now and after every change of it. */
-  watch(query: Query, listener: (ents: readonly Ent[]) => void): Unsubscribe {
+  /** Hears the query's result now and after every change of it; `failed` hears why it cannot be asked. */
+  watch(
+    query: Query,
+    listener: (ents: readonly Ent[]) => void,
+    failed?: (error: unknown) => void,
+  ): Unsubscribe {
     const live = this.live(query);
     let told: readonly Ent[] | undefined;
     return live.subscribe(() => {
+      if (live.error !== undefined) failed?.(live.error);
       if (live.snapshot === undefined || live.snapshot === told) return;
       told = live.snapshot;
       listener(told);

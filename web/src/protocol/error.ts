@@ -18,7 +18,8 @@ export class SeabagError extends Error {
  * Codes of the server: docs/rooms.md, "Codes". Codes of this package: `offline` (a relay without a connection),
  * `queue_full` (too much waits already), `uncertain` (it may be stored or not, nobody can tell), `reset` (it meant a
  * history that the room does not have any more), `closed` (this connection was closed; also the server's code for a
- * room that takes no more pushes), `network` (no answer).
+ * room that takes no more pushes), `network` (no answer),
+ * `refused` (an answer that is not the server's own: a proxy's, or another server's), `no_websocket` (there is none here).
  */
 export class RoomError extends SeabagError {
   /** When trying again may help, milliseconds from now. */

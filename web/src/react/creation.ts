@@ -37,7 +37,8 @@ function begin(name: string, api: string, token: string | undefined): Creation {
   const onTrouble = (error: RoomError) => {
     for (const listener of [...waiting]) listener(error);
   };
-  const room = makeRoom(api, { token, signal: stop.signal, onTrouble }).finally(() => {
+  const known = token === undefined ? {} : { token };
+  const room = makeRoom(api, { ...known, signal: stop.signal, onTrouble }).finally(() => {
     if (creations.get(name) === creation) creations.delete(name);
   });
   const creation = { room, stop, waiting };

@@ -105,26 +105,35 @@ test('when the tab that syncs closes, the next takes over, with what it was aske
   await until('it is there', () => has(device, 3));
 });
 
-test('when the tab that syncs crashes, another takes over', async () => {
-  const [seed, name] = [Seed.generate(), newName()];
-  const module = new URL('../../src/entdb.ts', import.meta.url).pathname;
+/**
+ * A page of its own, with its own code, that syncs: when it is removed nothing of it runs on. `before` is a script that
+ * runs before all others there.
+ */
+async function leadingFrame(seed: Seed, name: string, before = ''): Promise<HTMLIFrameElement> {
   const frame = document.createElement('iframe');
   document.body.append(frame);
-  const inside = frame.contentWindow;
-  if (inside === null) throw new Error('no frame');
-  // A page of its own, with its own code: when it is removed nothing of it runs on.
-  const script = frame.contentDocument?.createElement('script');
-  if (script === undefined) throw new Error('no document');
+  const inside = frame.contentDocument;
+  if (inside === null) throw new Error('no document');
+  const module = new URL('../../src/entdb.ts', import.meta.url).pathname;
+  const script = inside.createElement('script');
   script.type = 'module';
   script.textContent = `
-    import { openEntDB, Seed } from ${JSON.stringify(module)};
-    const tab = await openEntDB({ seed: Seed.parse(${JSON.stringify(seed.words())}), name: ${JSON.stringify(name)} });
+    ${before}
+    const { openEntDB, Seed } = await import(${JSON.stringify(module)});
+    const tab = await openEntDB({ seed: await Seed.parse(${JSON.stringify(seed.hex())}), name: ${JSON.stringify(name)} });
     await tab.link(${JSON.stringify(url)});
     await tab.insert({ type: 'note', body: 'from the frame' });
     document.title = tab.status.role;
   `;
-  frame.contentDocument?.body.append(script);
-  await until('it leads', () => frame.contentDocument?.title === 'leader');
+  inside.body.append(script);
+  onTestFinished(() => frame.remove());
+  await until('it leads', () => inside.title === 'leader');
+  return frame;
+}
+
+test('when the tab that syncs crashes, another takes over', async () => {
+  const [seed, name] = [Seed.generate(), newName()];
+  const frame = await leadingFrame(seed, name);
   const follower = await openTab(seed, name);
   expect(follower.status.role).toBe('follower');
   frame.remove();
@@ -134,6 +143,55 @@ test('when the tab that syncs crashes, another takes over', async () => {
   expect(follower.status).toMatchObject({ state: 'in_sync', savedHere: 2, waiting: 0 });
   const device = await openDevice(seed);
   await until('both are there', () => has(device, 2));
+});
+
+test('a tab in the background, whose timers stand still, brings up at once what the others write', async () => {
+  const [seed, name] = [Seed.generate(), newName()];
+  const slow = 'const real = setTimeout; window.setTimeout = (work, ms) => real(work, ms + 3_600_000);';
+  await leadingFrame(seed, name, slow);
+  const follower = await openTab(seed, name);
+  const device = await openDevice(seed);
+  for (let at = 2; at < 8; at += 1) {
+    await follower.insert(note(`number ${at}`));
+    await until('it arrives', () => has(device, at));
+  }
+  await device.insert(note('by another device'));
+  await until('it arrives', () => has(follower, 8));
+  await until('it is said', () => follower.status.state === 'in_sync' && follower.status.waiting === 0);
+  expect(follower.status.role).toBe('follower');
+});
+
+test('a wiped host is filled from IndexedDB, and stays as small as what there is', async () => {
+  const own = await commands.startServer();
+  try {
+    const [seed, name] = [Seed.generate(), newName()];
+    const tab = await openTab(seed, name);
+    const id = await tab.link(own);
+    const [first, gone] = await tab.insertMany([note(0), note('gone'), ...Array.from({ length: 30 }, note)]);
+    if (first === undefined || gone === undefined) throw new Error('nothing was written');
+    await tab.sync();
+    for (let at = 0; at < 5; at += 1) {
+      await tab.update(first.eid, { body: at });
+      await tab.sync();
+    }
+    await tab.delete(gone.eid);
+    await until('superseded ones are gone', () => (tab.status.links[0]?.activity?.pruned ?? 0) >= 6);
+    await commands.killServer(own);
+    await commands.restartServer(own, true);
+    await tab.sync();
+    expect(tab.status).toMatchObject({ state: 'in_sync', waiting: 0, savedHere: 31 });
+    expect(tab.status.links[0]?.activity?.resets).toBe(1);
+    await tab.audit(id);
+    await tab.sync();
+    const device = await openTab(seed, '', { storage: 'memory' });
+    await device.link(own);
+    await device.sync();
+    expect(device.status).toMatchObject({ state: 'in_sync', savedHere: 31 });
+    expect((await device.get(first.eid))?.body).toBe(4);
+    expect(await device.durableAt(gone.eid), 'its end is there too').toMatchObject([{ waiting: false }]);
+  } finally {
+    await commands.removeServer(own);
+  }
 });
 
 test('what is written while the host is away is there after a reload, and goes up when it is back', async () => {

@@ -48,7 +48,7 @@ for (const [what, schedules] of [
         for (const { current } of values) expect(current).toBe(last);
         world.close();
       }),
-      { numRuns: 150 },
+      { numRuns: 100, interruptAfterTimeLimit: 30_000 },
     );
   });
 
@@ -69,7 +69,7 @@ for (const [what, schedules] of [
         for (const map of maps) expect([...map.entries()].sort()).toEqual(expected);
         world.close();
       }),
-      { numRuns: 150 },
+      { numRuns: 100, interruptAfterTimeLimit: 30_000 },
     );
   });
 }

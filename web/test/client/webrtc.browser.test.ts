@@ -2,7 +2,8 @@
 
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { commands } from 'vitest/browser';
-import { PeerConnections, type PeerConnectionsOptions, RoomConnection } from '../../src/index.ts';
+import { RoomConnection } from '../../src/index.ts';
+import { PeerConnections, type PeerConnectionsOptions } from '../../src/webrtc.ts';
 import { until } from '../support/until.ts';
 
 let server: string;

@@ -34,7 +34,7 @@ import {
 import { fixedRandom } from './vectors.ts';
 
 const CREATED_MS = 1_767_225_600_000;
-const seed = Seed.parse(text(group('export_file'), 'seed'));
+const seed = Seed.fromBytes(bytes(group('export_file'), 'seed'));
 
 /** A message of an entity of its own. */
 export function message(number: number, body: Uint8Array | null): Message {

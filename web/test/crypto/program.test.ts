@@ -46,7 +46,7 @@ test('account, fingerprint and words are those of the program', async () => {
   const keys = await HostKeys.derive(seed, 'grüße', 3);
   expect(shown).toMatchObject({ fingerprint: await seed.fingerprint(), account: encodeHex(keys.publicKey) });
   const words = (await program('keys', 'words')).match(/[a-z]+/g) ?? [];
-  expect(words.join(' ')).toContain(seed.words());
+  expect(words.join(' ')).toContain(await seed.words());
 });
 
 test('an export file of the program is read', async () => {

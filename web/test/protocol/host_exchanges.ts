@@ -82,7 +82,7 @@ export function testHostExchanges(): void {
     });
 
     test('its timestamps are signed byte for byte', async () => {
-      const seed = Seed.parse(text(session, 'seed'));
+      const seed = await Seed.parse(text(session, 'seed'));
       const made = new Set<string>();
       for (const user of list(session, 'users')) {
         const keys = await HostKeys.derive(seed, text(session, 'label'), number(user, 'index'));

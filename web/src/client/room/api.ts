@@ -73,7 +73,7 @@ export class RoomsApi {
 
 function roomPath(id: string): string {
   if (!isRoomAddress(id)) {
-    throw new RoomError('unknown_room', 'this is no room id: an id has 22 to 64 of A-Z a-z 0-9 _ -');
+    throw new RoomError('unknown_room', 'this is no room id');
   }
   return `/room/${id}`;
 }

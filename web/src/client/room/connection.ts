@@ -387,7 +387,7 @@ export class RoomConnection {
 
   #tellStatus(): void {
     const status = this.#session.status();
-    if (sameStatus(status, this.#status)) return;
+    if (JSON.stringify(status) === JSON.stringify(this.#status)) return;
     this.#status = Object.freeze(status);
     this.#statuses.call(this.#status);
   }
@@ -399,13 +399,6 @@ function finish(waiters: Map<number, Waiter>, id: number, outcome: unknown): voi
   waiters.delete(id);
   if (outcome instanceof RoomError) waiter?.reject(outcome);
   else waiter?.resolve(outcome as never);
-}
-
-function sameStatus(a: RoomStatus, b: RoomStatus): boolean {
-  const { reason: reasonA, ...restA } = a;
-  const { reason: reasonB, ...restB } = b;
-  const sameReason = reasonA?.code === reasonB?.code && reasonA?.message === reasonB?.message;
-  return sameReason && JSON.stringify(restA) === JSON.stringify(restB);
 }
 
 async function readPages<Item, Next>(
@@ -423,20 +416,19 @@ async function readPages<Item, Next>(
 
 /** Tells when the network or the user is back, and when the page goes away; where there is a page. */
 function watchPage(back: () => void, leaving: () => void): Unsubscribe {
-  const page = globalThis as Partial<Pick<Window, 'addEventListener' | 'removeEventListener' | 'document'>>;
-  if (page.addEventListener === undefined || page.removeEventListener === undefined) return () => {};
-  const { document } = page;
+  const { addEventListener, document } = globalThis as Partial<Pick<Window, 'addEventListener' | 'document'>>;
   const looked = (): void => {
     if (document?.visibilityState === 'visible') back();
   };
-  page.addEventListener('online', back);
-  page.addEventListener('pageshow', back);
-  page.addEventListener('pagehide', leaving);
-  document?.addEventListener('visibilitychange', looked);
+  const page = addEventListener === undefined ? undefined : globalThis;
+  const watched: [EventTarget | undefined, string, () => void][] = [
+    [page, 'online', back],
+    [page, 'pageshow', back],
+    [page, 'pagehide', leaving],
+    [document, 'visibilitychange', looked],
+  ];
+  for (const [target, name, listener] of watched) target?.addEventListener(name, listener);
   return () => {
-    page.removeEventListener?.('online', back);
-    page.removeEventListener?.('pageshow', back);
-    page.removeEventListener?.('pagehide', leaving);
-    document?.removeEventListener('visibilitychange', looked);
+    for (const [target, name, listener] of watched) target?.removeEventListener(name, listener);
   };
 }

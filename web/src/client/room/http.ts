@@ -35,7 +35,7 @@ import {
   text,
 } from '../../protocol/room/server_message.ts';
 import { Backoff } from './backoff.ts';
-import { defaultFetch, HttpRefusal, passesLater, request } from './request.ts';
+import { defaultFetch, passesLater, request } from './request.ts';
 import type { Acknowledgement } from './types.ts';
 
 /** One push of a list. */
@@ -169,11 +169,9 @@ export class RoomHttp {
         return await this.#post(message);
       } catch (error) {
         const failed = error instanceof RoomError ? error : badMessage('the push cannot be sent');
-        const status = failed instanceof HttpRefusal ? failed.status : null;
         unanswered ||= failed.code === 'network';
-        const passes = failed.code === 'network' || (status !== null && passesLater(status));
         const wait = Math.max(failed.retryMs ?? 0, backoff.next(Math.random()));
-        if (!again || !passes) throw failed;
+        if (!again || !passesLater(failed)) throw failed;
         if (Date.now() + wait > end) throw unanswered ? uncertain() : failed;
         await new Promise((resolve) => setTimeout(resolve, wait));
       }
@@ -201,5 +199,5 @@ function acknowledgement(tree: unknown, id: number): Acknowledgement {
 }
 
 function uncertain(): RoomError {
-  return new RoomError('uncertain', 'the server did not answer: the push may be stored or not');
+  return new RoomError('uncertain', 'the push may be stored or not');
 }

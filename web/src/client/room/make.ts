@@ -2,75 +2,49 @@
 // that got lost makes no second room.
 
 import { RoomError } from '../../protocol/error.ts';
-import { RoomsApi } from './api.ts';
-
-/** The first wait before it asks again, milliseconds; each is twice the one before. */
-export const MAKE_WAIT_MS_MIN = 500;
-/** The longest wait, milliseconds. */
-export const MAKE_WAIT_MS_MAX = 30_000;
-
-const ID_BYTES = 16;
-const MAY_PASS = new Set(['network', 'unavailable', 'rate_limited', 'internal']);
+import { randomClient } from '../../protocol/room/name.ts';
+import { RoomsApi, type RoomsApiOptions } from './api.ts';
+import { Backoff } from './backoff.ts';
+import { passesLater } from './request.ts';
 
 /** How a room is made. */
-export interface MakeOptions {
-  /** What the server asks of those who make rooms, if it is guarded. */
-  token?: string | undefined;
+export interface MakeOptions extends RoomsApiOptions {
   /** Ends the attempts: the promise then rejects with the signal's reason. */
-  signal?: AbortSignal | undefined;
-  /** In place of the built-in one. */
-  fetch?: typeof fetch | undefined;
+  readonly signal?: AbortSignal;
   /** Hears why an attempt failed after which another one comes. */
-  onTrouble?: ((error: RoomError) => void) | undefined;
+  readonly onTrouble?: (error: RoomError) => void;
 }
 
 /** Makes a room on a server, and returns its id. Rejects with what does not pass by itself, as `token_required`. */
 export async function makeRoom(server: string, options: MakeOptions = {}): Promise<string> {
-  const { token, signal, fetch, onTrouble } = options;
-  const api = new RoomsApi(server, { ...(token ? { token } : {}), ...(fetch ? { fetch } : {}) });
-  const room = randomRoomId();
-  for (let attempt = 0; ; attempt += 1) {
+  const { signal, onTrouble } = options;
+  const api = new RoomsApi(server, options);
+  // As long and as random as a room's id must be, too.
+  const room = randomClient();
+  const backoff = new Backoff();
+  for (;;) {
     signal?.throwIfAborted();
     try {
       await api.putRoom(room);
       return room;
     } catch (error) {
-      if (!(error instanceof RoomError) || !MAY_PASS.has(error.code)) throw error;
+      signal?.throwIfAborted();
+      if (!(error instanceof RoomError) || !passesLater(error)) throw error;
       onTrouble?.(error);
-      await pause(waitMs(attempt, error.retryMs), signal);
+      await pause(Math.max(error.retryMs ?? 0, backoff.next(Math.random())), signal);
     }
   }
 }
 
-/** 128 random bits: who does not know the id cannot guess it. */
-export function randomRoomId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(ID_BYTES));
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replaceAll('=', '');
-}
-
-// From half of the full wait to all of it, so that many clients do not come back at the same moment.
-function waitMs(attempt: number, asked = 0): number {
-  const full = Math.min(MAKE_WAIT_MS_MIN * 2 ** Math.min(attempt, 10), MAKE_WAIT_MS_MAX);
-  return Math.max(asked, full * (0.5 + Math.random() / 2));
-}
-
+/** Waits, or less long when the signal fires. */
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted) {
-      reject(signal.reason);
-      return;
-    }
-    const stop = () => {
+  return new Promise((resolve) => {
+    const done = () => {
       clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
+      signal?.removeEventListener('abort', done);
       resolve();
-    }, ms);
-    signal?.addEventListener('abort', stop, { once: true });
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener('abort', done);
   });
 }

@@ -124,7 +124,7 @@ export class Outbox {
     this.#flightBytes = 0;
     return this.#rejectWhere(
       ({ action }) => action.type === 'relay',
-      () => new RoomError('offline', 'a relay is not kept for later, and there is no connection'),
+      () => new RoomError('offline', 'relays need a connection'),
     );
   }
 
@@ -187,17 +187,11 @@ function judge(
   }
   if (lastId !== null && id <= lastId) return { id, seq: null, size: null, stale: false, repeat: true };
   if (reset && action.type === 'compact') {
-    return new RoomError(
-      'reset',
-      'the room has another history now, and this compact named a number of the old one',
-    );
+    return new RoomError('reset', 'the compact meant another history of the room');
   }
   const known = lastId !== null || sentAt === null || (!reset && now - sentAt < CLIENT_KEPT_MS_MIN);
   if (known || action.type === 'replace') return null;
-  return new RoomError(
-    'uncertain',
-    'the room does not know this client any more: the push may be stored or not',
-  );
+  return new RoomError('uncertain', 'the push may be stored or not');
 }
 
 function size(item: OutboxItem): number {

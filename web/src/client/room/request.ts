@@ -7,9 +7,12 @@ import { object, readRefusal } from '../../protocol/room/server_message.ts';
 /** The global `fetch`, which minds being called as a method of something else. */
 export const defaultFetch: typeof fetch = (input, init) => fetch(input, init);
 
+/** Codes of what may pass. */
+const PASSING = new Set(['network', 'unavailable', 'rate_limited', 'going_away']);
+
 /** Whether the same request may pass later. */
-export function passesLater(status: number | null): boolean {
-  return status === null || status === 408 || status === 429 || (status >= 500 && status !== 507);
+export function passesLater({ code }: RoomError): boolean {
+  return PASSING.has(code);
 }
 
 /** What a server refused with. */
@@ -21,8 +24,9 @@ export async function readHttpRefusal(response: Response): Promise<RoomError> {
     const refusal = readRefusal(object(await response.json(), 'the refusal'));
     return new RoomError(refusal.code, refusal.message, refusal.retryMs ?? retryMs);
   } catch {
-    // Not the server's own words: a proxy's, perhaps.
-    return new RoomError('unavailable', `the server answered ${status}`, retryMs);
+    // Not the server's own words: a proxy's, perhaps, or another server's.
+    const passes = status >= 500 || status === 429 || status === 408;
+    return new RoomError(passes ? 'unavailable' : 'refused', `the server answered ${status}`, retryMs);
   }
 }
 
@@ -58,7 +62,7 @@ export async function request(
   try {
     signal?.throwIfAborted();
     const response = await fetchIt(url, { ...init, cache: 'no-store', signal: control.signal });
-    if (!response.ok) throw new HttpRefusal(response.status, await readHttpRefusal(response));
+    if (!response.ok) throw await readHttpRefusal(response);
     const text = await response.text();
     return { status: response.status, tree: text === '' ? undefined : readJson(text) };
   } catch (error) {
@@ -71,23 +75,10 @@ export async function request(
   }
 }
 
-/** A refusal that came over HTTP, with its status. */
-export class HttpRefusal extends RoomError {
-  readonly status: number;
-
-  constructor(status: number, error: RoomError) {
-    super(error.code, error.message, error.retryMs);
-    this.status = status;
-  }
-}
-
 function readJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new RoomError(
-      'bad_message',
-      'the answer is not JSON: this is no server of rooms, or a proxy is in the way',
-    );
+    throw new RoomError('bad_message', 'the answer is not JSON: is this a server of rooms?');
   }
 }

@@ -207,15 +207,19 @@ export class Session {
 
   /** Sets or takes back (null) what is relayed when this connection ends. It is set again on every connection. */
   will(token: number, key: string, value: unknown): void {
-    const refusal = this.#willRefusal(key, value);
-    if (refusal !== null) {
-      this.#actions.push({ type: 'answer', token, outcome: refusal });
+    let will: Will;
+    try {
+      // It is written down on every connection anew, and the caller may change what was passed.
+      will = { value: clone(value), token };
+      this.#checkWill(key, value);
+    } catch (error) {
+      this.#actions.push({ type: 'answer', token, outcome: asRoomError(error) });
       return;
     }
     const older = this.#wills.get(key);
     if (older !== undefined) this.#actions.push({ type: 'answer', token: older.token, outcome: undefined });
-    this.#wills.set(key, { value, token });
-    if (this.#joined()) this.#sendWill(key, value, token);
+    this.#wills.set(key, will);
+    if (this.#joined()) this.#sendWill(key, will.value, token);
   }
 
   /** Adds a listener of a key. */
@@ -255,12 +259,10 @@ export class Session {
   /** Why it could not be opened. */
   probed(probe: Probe, now: number): void {
     if (this.#state !== 'probing') return;
-    const { status } = probe;
-    const words = status === null ? 'the server did not answer' : 'the server takes no WebSocket now';
+    const words = probe.answered ? 'the server takes no WebSocket now' : 'the server did not answer';
     const error = probe.error ?? new RoomError('network', words);
     // Once it worked, only the server's own word ends it; a proxy may answer anything while the server restarts.
-    const unsaid = this.#greeted && error.code === 'unavailable';
-    const passes = probe.error === null || passesLater(status) || unsaid;
+    const passes = passesLater(error) || (this.#greeted && error.code === 'refused');
     if (passes) this.#wait(error, Math.max(error.retryMs ?? 0, this.#backoff.next(this.#random())), now);
     else this.#end(error);
   }
@@ -608,7 +610,7 @@ export class Session {
     if (this.#state === 'closed') throw this.#ended();
     if (this.#readOnly && this.#greeted) throw readOnly();
     if (action.type === 'relay' && !this.#joined()) {
-      throw new RoomError('offline', 'a relay is not kept for later, and there is no connection');
+      throw new RoomError('offline', 'relays need a connection');
     }
     const trims = action.type === 'compact' && value === undefined;
     if (!trims && (value === undefined || value === null || typeof value === 'function')) {
@@ -689,11 +691,11 @@ export class Session {
     return this.#reads.size >= READS_MAX ? new RoomError('queue_full', 'too many reads wait') : null;
   }
 
-  #willRefusal(key: string, value: unknown): RoomError | null {
-    if (this.#state === 'closed') return this.#ended();
-    if (value === undefined || typeof value === 'function') return badMessage('a will is a value or null');
-    const full = value !== null && !this.#wills.has(key) && this.#wills.size >= WILLS_MAX;
-    return full ? new RoomError('queue_full', `a connection has at most ${WILLS_MAX} wills`) : null;
+  #checkWill(key: string, value: unknown): void {
+    if (this.#state === 'closed') throw this.#ended();
+    if (value === undefined) throw badMessage('a will is a value or null');
+    const more = value !== null && !this.#wills.has(key);
+    if (more && this.#wills.size >= WILLS_MAX) throw new RoomError('queue_full', 'too many wills');
   }
 
   #answerOf(kind: Request['kind'], key: string | undefined, outcome: unknown): void {

@@ -28,9 +28,9 @@ export type SessionAction =
   | { readonly type: 'live' }
   | { readonly type: 'end'; readonly error: RoomError };
 
-/** What the HTTP question about a room brought. Status null: no answer. */
+/** What the HTTP question about a room brought. */
 export interface Probe {
-  readonly status: number | null;
+  readonly answered: boolean;
   /** What the server refused with; null: it refused nothing. */
   readonly error: RoomError | null;
 }

@@ -73,8 +73,8 @@ export class Socket {
 export async function probeRoom(fetchIt: typeof fetch, url: string): Promise<Probe> {
   try {
     const response = await fetchIt(url, { signal: AbortSignal.timeout(ANSWER_MS_MAX), cache: 'no-store' });
-    return { status: response.status, error: response.ok ? null : await readHttpRefusal(response) };
+    return { answered: true, error: response.ok ? null : await readHttpRefusal(response) };
   } catch {
-    return { status: null, error: null };
+    return { answered: false, error: null };
   }
 }

@@ -32,8 +32,7 @@ function databaseName(name: string): string {
  * `too_new` if a later version wrote it, `blocked` if another tab does not let go of an earlier one.
  */
 export async function openIndexedDb(name: string): Promise<Storage> {
-  if (typeof indexedDB === 'undefined')
-    throw new DatabaseError('storage_unavailable', 'there is no IndexedDB here');
+  checkAvailable();
   let storage: IndexedDbStorage | null = null;
   const { blocked, stop } = blockedFor(BLOCKED_MS_MAX);
   const opening = openDB(databaseName(name), VERSION, {
@@ -58,6 +57,7 @@ export async function openIndexedDb(name: string): Promise<Storage> {
 
 /** Deletes the storage of this name; `blocked` if another tab does not let go of it. */
 export async function deleteIndexedDb(name: string): Promise<void> {
+  checkAvailable();
   const { blocked, stop } = blockedFor(BLOCKED_MS_MAX);
   try {
     await Promise.race([deleteDB(databaseName(name), { blocked }), stop.promise]);
@@ -66,6 +66,18 @@ export async function deleteIndexedDb(name: string): Promise<void> {
   } finally {
     stop.cancel();
   }
+}
+
+function checkAvailable(): void {
+  // Some browsers say null where site data is blocked, some throw when it is looked at.
+  let factory: IDBFactory | null | undefined;
+  try {
+    factory = globalThis.indexedDB;
+  } catch (error) {
+    throw openingError(error);
+  }
+  if (factory === undefined || factory === null)
+    throw new DatabaseError('storage_unavailable', 'there is no IndexedDB here');
 }
 
 /** A promise that fails when it has been blocked for so long. */

@@ -38,6 +38,7 @@ describe('without trouble', () => {
     const reader = connection(near);
     const heard = gather(reader, 'k');
     await reader.connect();
+    await until('the stream came', () => heard.events.length === 1);
     await writer.push('k', 2).done;
     await writer.push('other', 'not this').done;
     await writer.push('k', 3).done;

@@ -218,7 +218,7 @@ export class ModelClient {
         this.#disconnect();
         break;
       case 'probe':
-        this.session.probed({ status: null, error: null }, this.now);
+        this.session.probed({ answered: false, error: null }, this.now);
         break;
       case 'deliver':
         this.#hear(action.listener, action.event);

@@ -269,6 +269,22 @@ describe('sending', () => {
     expect(one.entries).toEqual(values);
   });
 
+  test('a will is set on every connection as it was when it was given', () => {
+    const { one } = liveClient();
+    const value = { gone: 'one' };
+    one.session.will(1, 'presence', value);
+    one.session.will(2, 'presence', () => 1);
+    one.settle();
+    expect(code(one.answers[0])).toBe('bad_message');
+    one.calm();
+    expect(one.answers).toHaveLength(2);
+    value.gone = 'changed';
+    one.sent = [];
+    one.cut();
+    one.calm();
+    expect(one.sent[0]).toBe('{"type":"will","key":"presence","value":{"gone":"one"}}');
+  });
+
   test('an error without an id is about the oldest question', () => {
     const { one } = liveClient();
     one.session.push('k', 'unreadable', APPEND, 0);

@@ -32,7 +32,7 @@ export class RustDevice {
   /** One that knows the seed by its words, and is linked to these hosts if there are any. */
   static async create(seed: Seed, ...urls: string[]): Promise<RustDevice> {
     const device = new RustDevice(await mkdtemp(path.join(tmpdir(), 'seabag-rust-')));
-    await device.run(['keys', 'new', '--from-words'], `${seed.words()}\n`);
+    await device.run(['keys', 'new', '--from-words'], `${await seed.words()}\n`);
     for (const url of urls) await device.run(['ent', 'link', url]);
     return device;
   }
@@ -48,6 +48,8 @@ export class RustDevice {
     const [out, complaints]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => complaints.push(chunk));
+    // A command that reads nothing may be done before it is given nothing.
+    child.stdin.on('error', () => undefined);
     child.stdin.end(input);
     const code = await new Promise((resolve, reject) => {
       child.once('error', reject);

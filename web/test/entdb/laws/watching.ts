@@ -152,6 +152,14 @@ export const watching: Record<string, Law> = {
     await expect(other.get(eid(1))).rejects.toMatchObject({ code: 'closed' });
     await expect(other.insert({ type: 't', body: 1 })).rejects.toMatchObject({ code: 'closed' });
     expect(heard).toEqual([]);
+    const failures: unknown[] = [];
+    other.watch(
+      { type: 't' },
+      (ents) => heard.push(ents),
+      (error) => failures.push(error),
+    );
+    await until('it says that it cannot be asked', () => failures.length === 1);
+    expect([heard, failures]).toMatchObject([[], [{ code: 'closed' }]]);
   },
 };
 
