@@ -83,7 +83,7 @@ export interface LinkInfo {
   readonly index: number;
 }
 
-/** What `update` changes: parts that are not there stay as they are; `null` takes parent or group away. */
+/** What `update` changes: parts that are absent or undefined stay; `null` takes parent or group away, and is a body. */
 export interface Patch {
   type?: string | undefined;
   body?: unknown;
@@ -513,7 +513,7 @@ export class EntDB {
 
 function patched(ent: Ent, patch: Patch): Draft {
   const { type = ent.type, parent = ent.parent, group = ent.group } = patch;
-  const body = 'body' in patch ? patch.body : ent.body;
+  const body = patch.body === undefined ? ent.body : patch.body;
   return { type, body, parent: parent ?? undefined, group: group ?? undefined };
 }
 
