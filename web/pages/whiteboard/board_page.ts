@@ -141,7 +141,9 @@ export class BoardPage {
     const { signal } = this.#ends;
     const resize = () =>
       this.#picture.resize({ width: board.clientWidth, height: board.clientHeight }, devicePixelRatio);
-    new ResizeObserver(resize).observe(board);
+    const observer = new ResizeObserver(resize);
+    observer.observe(board);
+    signal.addEventListener('abort', () => observer.disconnect());
     resize();
     this.#dark.addEventListener('change', () => this.#setPaper(), { signal });
     addEventListener('beforeunload', (event) => this.session.status.waiting > 0 && event.preventDefault(), {

@@ -1,7 +1,7 @@
 // What a provider keeps outside of React: one connection, made when the provider is there, closed when it has gone.
 // It finds or makes the room, and remembers what went wrong. It renders nothing.
 
-import { showRoom } from '../client/room/address.ts';
+import { currentRoom, showRoom } from '../client/room/address.ts';
 import { DbConnection } from '../client/room/driftdb/connection.ts';
 import { RoomError } from '../protocol/error.ts';
 import { newRoom } from './creation.ts';
@@ -93,6 +93,8 @@ export class RoomSession {
 
   async #connect(signal: AbortSignal): Promise<void> {
     try {
+      // A page from a server was first rendered as if it had no address.
+      this.#room ??= currentRoom();
       const room = this.#room ?? (await this.#make(signal));
       if (signal.aborted) return;
       await this.db.connect(roomUrl(this.#plan.api, room), this.#plan.binary);

@@ -1,3 +1,5 @@
+// A shared log: bounded, in order, told of what it skipped.
+
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RoomConnection } from '../../src/client/room/connection.ts';
 import { SharedLog, type SharedLogOptions } from '../../src/client/room/log.ts';

@@ -1,3 +1,5 @@
+// A shared map: last write wins, deletes go everywhere, cuts cost nothing.
+
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RoomConnection } from '../../src/client/room/connection.ts';
 import { SharedMap } from '../../src/client/room/map.ts';

@@ -1,3 +1,5 @@
+// Presence: who is here, who changed, who left, and each of it at once.
+
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RoomConnection } from '../../src/client/room/connection.ts';
 import { type Peer, Presence, type PresenceOptions } from '../../src/client/room/presence.ts';

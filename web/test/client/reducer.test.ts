@@ -1,3 +1,5 @@
+// A shared reducer: rewinds and reapplies what is pending, and packs its history together with others.
+
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RoomConnection } from '../../src/client/room/connection.ts';
 import { SharedReducer, type SharedReducerOptions } from '../../src/client/room/reducer.ts';

@@ -1,3 +1,5 @@
+// A shared value: everybody ends with the last one in the order of the room.
+
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RoomConnection } from '../../src/client/room/connection.ts';
 import { SharedValue } from '../../src/client/room/value.ts';

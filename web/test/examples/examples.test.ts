@@ -113,6 +113,10 @@ test('form: both fill in, and what is typed while cut off arrives later', async 
   await ada.getByLabel('Name').fill('Ada');
   await bob.getByLabel('City').fill('London');
   await until('Bob has the name', async () => (await bob.getByLabel('Name').inputValue()) === 'Ada');
+  // In the middle of a shared text the caret stays where it is.
+  await ada.getByLabel('Name').press('Home');
+  await ada.keyboard.type('Lady ');
+  await until('Bob has the title', async () => (await bob.getByLabel('Name').inputValue()) === 'Lady Ada');
   await until('Ada has the city', async () => (await ada.getByLabel('City').inputValue()) === 'London');
   noComplaints();
   await server.kill();

@@ -3,14 +3,17 @@
 import { renderToString } from 'react-dom/server';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { commands } from 'vitest/browser';
+import { RoomsApi } from '../../src/client/room/api.ts';
 import {
   DriftDBProvider,
   RoomQRCode,
   StatusIndicator,
+  useRoomId,
   useSharedState,
   useUniqueClientId,
 } from '../../src/react.ts';
 import { until } from '../support/until.ts';
+import { Outstanding } from './outstanding.ts';
 import { User } from './user.tsx';
 
 let server: string;
@@ -92,6 +95,32 @@ function App() {
       <p data-testid="id">{id}</p>
     </>
   );
+}
+
+test('a page from a server joins the room of its address, and makes none', async () => {
+  const { room } = await new RoomsApi(server).createRoom();
+  history.replaceState(null, '', `#room=${room}`);
+  const outstanding = new Outstanding();
+  const app = (
+    <DriftDBProvider api={server}>
+      <StatusIndicator />
+      <RoomId />
+    </DriftDBProvider>
+  );
+  const complaints: unknown[] = [];
+  const user = await User.hydrates(renderToString(app), app, complaints);
+  users.push(user);
+  await until('it is connected', () => user.container.textContent?.includes('Connected'));
+  expect(user.text('room')).toBe(room);
+  expect(location.hash).toBe(`#room=${room}`);
+  expect(outstanding.requests).toEqual([]);
+  expect(outstanding.socketsMade).toBe(1);
+  expect(complaints).toEqual([]);
+  outstanding.end();
+});
+
+function RoomId() {
+  return <p data-testid="room">{useRoomId()}</p>;
 }
 
 test('a page from a server is taken over without a mismatch, and then lives', async () => {

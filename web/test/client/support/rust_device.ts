@@ -48,6 +48,8 @@ export class RustDevice {
     const [out, complaints]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => complaints.push(chunk));
+    // A command that reads nothing may be done before it is given nothing.
+    child.stdin.on('error', () => undefined);
     child.stdin.end(input);
     const code = await new Promise((resolve, reject) => {
       child.once('error', reject);

@@ -1,0 +1,150 @@
+// The whiteboard's session against the real server, without pages: many pens, compaction, undo and clear, while the
+// server dies and the network fails. In the end every pen has the same board, with each stroke once.
+
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { COMPACT_AT, PAGE_STROKES } from '../../pages/whiteboard/model.ts';
+import type { BoardSession } from '../../pages/whiteboard/session.ts';
+import { RoomsApi } from '../../src/client/room/api.ts';
+import { RoomConnection } from '../../src/client/room/connection.ts';
+import { scribble, scriptedPen } from '../support/pen.ts';
+import { ByteProxy } from '../support/proxy.ts';
+import { Server } from '../support/server.ts';
+import { until } from '../support/until.ts';
+
+const STYLE = { ink: 'red', width: 3 } as const;
+
+let server: Server;
+let room: string;
+let pens: BoardSession[] = [];
+
+beforeEach(async () => {
+  server = await Server.start();
+  room = (await new RoomsApi(server.url).createRoom()).room;
+});
+
+afterEach(async () => {
+  for (const pen of pens) pen.close();
+  pens = [];
+  await server?.remove();
+});
+
+async function pen(origin = server.url): Promise<BoardSession> {
+  const made = await scriptedPen(`${origin}/room/${room}`, `Pen ${pens.length}`);
+  pens.push(made);
+  return made;
+}
+
+function ids(session: BoardSession): string[] {
+  return session.board.strokes.map(({ stroke }) => stroke.id);
+}
+
+function draw(session: BoardSession, strokes: number): void {
+  for (let stroke = 0; stroke < strokes; stroke += 1) scribble(session, STYLE, stroke * 8, stroke, 5);
+}
+
+async function untilStored(): Promise<void> {
+  await until('all is stored', () =>
+    pens.every(({ status }) => status.state === 'live' && status.waiting === 0),
+  );
+}
+
+/** All boards are the same, in the same order, and hold what was drawn. */
+async function expectBoards(drawn: number): Promise<void> {
+  await untilStored();
+  pens.push(await pen());
+  await until('all have all', () => pens.every((session) => session.board.strokes.length === drawn)).catch(
+    () => {},
+  );
+  const boards = pens.map(ids);
+  for (const board of boards) expect(board).toEqual(boards[0]);
+  expect(boards[0]?.length).toBe(drawn);
+  expect(new Set(boards[0]).size).toBe(drawn);
+}
+
+async function streams(): Promise<{ key: string; size: number }[]> {
+  const reader = new RoomConnection(`${server.url}/room/${room}`, { webSocket: WebSocket });
+  await reader.connect();
+  const keys = await reader.keys();
+  reader.close();
+  return keys.filter(({ key }) => key.startsWith('strokes/')).map(({ key, size }) => ({ key, size }));
+}
+
+test('pens that draw at once fill pages together, compact them, and agree', async () => {
+  const [a, b, c] = [await pen(), await pen(), await pen()];
+  for (let round = 0; round < 15; round += 1) {
+    for (const each of [a, b, c]) draw(each, 20);
+    await untilStored();
+  }
+  await expectBoards(900);
+  const kept = await streams();
+  expect(kept.length).toBeGreaterThanOrEqual(Math.floor(900 / PAGE_STROKES));
+  // Every page was compacted while it grew: none holds as many entries as it has strokes.
+  for (const { size } of kept) expect(size).toBeLessThan(COMPACT_AT * 2);
+});
+
+test('while the server is killed again and again, every stroke is stored once, compacted pages included', async () => {
+  const [a, b, c] = [await pen(), await pen(), await pen()];
+  for (let round = 0; round < 4; round += 1) {
+    for (const each of [a, b, c]) draw(each, 25);
+    if (round % 2 === 0) await until('some are stored', () => a.status.waiting < 25);
+    await server.kill();
+    for (const each of [a, b, c]) draw(each, 25);
+    await server.restart();
+    await untilStored();
+  }
+  await expectBoards(600);
+});
+
+test('a pen on a bad line neither loses nor doubles a stroke, and its undo takes away the right one', async () => {
+  const proxy = await ByteProxy.start(server.url);
+  const near = await pen();
+  const far = await pen(proxy.url);
+  let drawn = 0;
+  for (let round = 0; round < 8; round += 1) {
+    draw(near, 10);
+    draw(far, 10);
+    // In the middle of them, or when all are sent and not all are known to be stored.
+    if (round % 2 === 0) await until('some are stored', () => far.status.waiting < 10);
+    proxy.cut();
+    far.undo();
+    drawn += 19;
+    await until('the line is back', () => proxy.connections > round + 1 && far.status.state === 'live');
+  }
+  await expectBoards(drawn);
+  const left = ids(near).filter((id) => id.startsWith(`${far.author}-`));
+  expect(left).toEqual(
+    Array.from({ length: 80 }, (_, index) => index + 1)
+      .filter((number) => number % 10 !== 0)
+      .map((number) => `${far.author}-${number}`),
+  );
+  await proxy.stop();
+});
+
+test('a clear takes everything from the boards and from the room, and what is drawn after it stays', async () => {
+  const [a, b] = [await pen(), await pen()];
+  draw(a, 200);
+  draw(b, 200);
+  await untilStored();
+  await a.clear();
+  await until('it is clear for all', () => ids(a).length === 0 && ids(b).length === 0);
+  draw(b, 3);
+  await expectBoards(3);
+  await until('the room keeps nothing of it', async () => {
+    return (await streams()).reduce((sum, { size }) => sum + size, 0) === 3;
+  });
+});
+
+test('a room that was wiped and made again is an empty board, and goes on', async () => {
+  const [a, b] = [await pen(), await pen()];
+  draw(a, 5);
+  await untilStored();
+  await server.kill();
+  await server.restart({ wipe: true });
+  await new RoomsApi(server.url).putRoom(room);
+  await until('both are back', () =>
+    [a, b].every(({ status, board }) => status.state === 'live' && board.strokes.length === 0),
+  );
+  draw(b, 2);
+  await expectBoards(2);
+});
