@@ -129,6 +129,11 @@ export class Engine {
     });
   }
 
+  /** Whether it was stopped. */
+  get isStopped(): boolean {
+    return this.#stopped;
+  }
+
   /** Resolves when {@link isSettled}, or when the engine is stopped. */
   async settled(): Promise<void> {
     await this.#following;

@@ -244,6 +244,10 @@ export class Database {
       listener(told);
     });
   }
+  /** Makes everything that is watched be asked again: for a page that could not hear of changes for a while. */
+  reload(): void {
+    this.#hub.reload();
+  }
   /** Hears every change of entities, once a transaction. */
   onChange(listener: (changes: readonly Change[]) => void): Unsubscribe {
     return this.#hub.onChange(listener);
