@@ -2,6 +2,7 @@
 // and told to those who listen. It knows nothing of what it shows.
 
 import type { Unsubscribe } from '../entdb/database.ts';
+import { callAll } from '../entdb/watch.ts';
 import type { SyncStatus } from './status.ts';
 
 /** How long after a reading the next one is at the earliest, milliseconds. */
@@ -16,6 +17,9 @@ export class StatusBoard {
   #stale = false;
   #reading: Promise<void> | undefined;
   #closed = false;
+  /** Counts readings, so that one that took long does not take the place of a later one. */
+  #begun = 0;
+  #shown = 0;
 
   /** Read by this, and this until then. */
   constructor(read: () => Promise<SyncStatus>, first: SyncStatus) {
@@ -43,6 +47,8 @@ export class StatusBoard {
   /** Reads it now. */
   async refresh(): Promise<void> {
     this.#stale = false;
+    this.#begun += 1;
+    const reading = this.#begun;
     let status: SyncStatus;
     try {
       status = await this.#read();
@@ -50,9 +56,11 @@ export class StatusBoard {
       // The database failed or was closed: whoever calls it hears of that.
       return;
     }
-    if (this.#closed || sameStatus(status, this.#current)) return;
+    if (this.#closed || reading < this.#shown) return;
+    this.#shown = reading;
+    if (sameStatus(status, this.#current)) return;
     this.#current = status;
-    for (const listener of [...this.#listeners]) listener(status);
+    callAll(this.#listeners, status);
   }
 
   close(): void {
