@@ -255,7 +255,7 @@ export class RoomConnection {
   #begin(): void {
     this.#stopWatching = watchPage(
       () => this.#tell((now) => this.#session.awake(now)),
-      () => this.#tell((now) => this.#session.hurry(now)),
+      (kept) => this.#tell((now) => this.#session.hurry(now, kept)),
     );
     this.#tell((now) => this.#session.connect(now));
   }
@@ -436,18 +436,38 @@ async function readPages<Item, Next>(
   }
 }
 
-/** Tells when the network or the user is back, and when the page goes away; where there is a page. */
-function watchPage(back: () => void, leaving: () => void): Unsubscribe {
+/**
+ * Tells when the network or the user is back, and when the page goes away; where there is a page. `kept`: the browser
+ * keeps the page as it is, perhaps for the user's way back. That is told last, because others have last words too.
+ */
+function watchPage(back: () => void, leaving: (kept: boolean) => void): Unsubscribe {
   const { addEventListener, document } = globalThis as Partial<Pick<Window, 'addEventListener' | 'document'>>;
-  const looked = (): void => {
-    if (document?.visibilityState === 'visible') back();
-  };
   const page = addEventListener === undefined ? undefined : globalThis;
-  const watched: [EventTarget | undefined, string, () => void][] = [
+  let kept = false;
+  const frozen = (): void => {
+    if (kept) leaving(true);
+  };
+  const watched: [EventTarget | undefined, string, (event: Event) => void][] = [
     [page, 'online', back],
-    [page, 'pageshow', back],
-    [page, 'pagehide', leaving],
-    [document, 'visibilitychange', looked],
+    [
+      page,
+      'pageshow',
+      () => {
+        kept = false;
+        back();
+      },
+    ],
+    [
+      page,
+      'pagehide',
+      (event) => {
+        kept = 'persisted' in event && event.persisted === true;
+        leaving(false);
+        setTimeout(frozen);
+      },
+    ],
+    [document, 'freeze', frozen],
+    [document, 'visibilitychange', () => (document?.visibilityState === 'visible' ? back() : leaving(kept))],
   ];
   for (const [target, name, listener] of watched) target?.addEventListener(name, listener);
   return () => {
