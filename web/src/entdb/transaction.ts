@@ -8,6 +8,7 @@ import type { Ent } from './ent.ts';
 import type { EnvelopeReader } from './envelope.ts';
 import { DatabaseError } from './error.ts';
 import type { LinkId } from './link.ts';
+import { type Asking, entRows, linkRows } from './neighbours.ts';
 import type {
   BagRow,
   ClosedBag,
@@ -95,10 +96,13 @@ export class Transaction {
   }
 
   /** Loads the messages that are here of these entities; nothing can be written of them after that. */
-  async loadMessages(eids: Iterable<Eid>): Promise<Eid[]> {
+  async loadMessages(eids: Iterable<Eid>, asking: Asking = {}): Promise<Eid[]> {
     const wanted = [...new Set(eids)].filter((eid) => !this.#dossiers.has(eid));
     if (wanted.length === 0) return [];
-    const [winners, asides] = await Promise.all([loadWinners(this.rows, wanted), this.#loadAsides(wanted)]);
+    const [winners, asides] = await Promise.all([
+      loadWinners(this.rows, wanted, asking),
+      this.#loadAsides(wanted),
+    ]);
     for (const eid of wanted) {
       const winner = winners.get(eid);
       const rows = asides.get(eid) ?? [];
@@ -108,25 +112,19 @@ export class Transaction {
   }
 
   /** Loads all that is known of these entities. */
-  async load(eids: Iterable<Eid>): Promise<void> {
-    const known = await this.loadMessages(eids);
-    const spansOf = (links: readonly LinkRow[]) =>
-      links.flatMap((link) => known.map((eid) => [link.id, eid] as const));
+  async load(eids: Iterable<Eid>, asking: Asking = {}): Promise<void> {
+    const known = await this.loadMessages(eids, asking);
     // Most of the time nothing waits at all.
     const busy = this.links.filter((link) => this.#positions.has(link.id));
     // Of an entity that is not here nothing is held and nothing waits.
     const [held, queued] = await Promise.all([
-      this.rows.lists(
-        'bags',
-        spansOf(this.links).map((span) => prefix('held', span)),
-      ),
-      this.rows.lists(
-        'outbox',
-        spansOf(busy).map((span) => prefix('message', span)),
-      ),
+      Promise.all(this.links.map(({ id }) => linkRows(this.rows, 'bags', id, known, asking))),
+      Promise.all(busy.map(({ id }) => linkRows(this.rows, 'outbox', id, known, asking))),
     ]);
-    for (const row of held.flat()) if ('held' in row) this.#loadHeld(row);
+    const asked = new Set(known);
+    for (const row of held.flat()) if ('held' in row && asked.has(row.held)) this.#loadHeld(row);
     for (const row of queued.flat()) {
+      if (!asked.has(row.eid)) continue;
       const dossier = this.dossier(row.eid);
       dossier.queued = [...dossier.queued, row];
     }
@@ -342,10 +340,13 @@ export class Transaction {
 }
 
 /** The winners of these entities. */
-export async function loadWinners(rows: Reading, eids: readonly Eid[]): Promise<Map<Eid, Winner>> {
+export async function loadWinners(
+  rows: Reading,
+  eids: readonly Eid[],
+  asking: Asking = {},
+): Promise<Map<Eid, Winner>> {
   const winners = new Map<Eid, Winner>();
-  for (const row of await rows.get('entities', eids))
-    if (row !== undefined) winners.set(row.eid, { type: 'ent', row });
+  for (const row of await entRows(rows, eids, asking)) winners.set(row.eid, { type: 'ent', row });
   const absent = eids.filter((eid) => !winners.has(eid));
   if (absent.length === 0) return winners;
   // Where nothing was ever deleted one look says so.
