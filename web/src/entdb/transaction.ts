@@ -73,6 +73,8 @@ export class Transaction {
   readonly #positions = new Map<LinkId, number>();
   readonly #changed = new Map<Eid, Ent | undefined>();
   readonly #writes: Write[] = [];
+  /** Rows of queues that go. A place that was given out is never given out again. */
+  readonly #unqueued: OutboxRow[] = [];
   readonly #linksWritten = new Set<LinkId>();
 
   private constructor(rows: Reading, context: Context, links: readonly LinkRow[]) {
@@ -259,7 +261,7 @@ export class Transaction {
     const found = dossier.queued.find((row) => row.link === link && row.which === which);
     if (found === undefined) return;
     dossier.queued = dossier.queued.filter((row) => row !== found);
-    this.#writes.push({ type: 'delete', table: 'outbox', key: [link, found.position] });
+    this.#unqueued.push(found);
   }
 
   /** Sets an entity's state or end, in the place of what was there. */
@@ -301,7 +303,7 @@ export class Transaction {
       }
     for (const row of this.links)
       if (this.#linksWritten.has(row.id)) writes.push({ type: 'put', table: 'links', row });
-    return [...writes, ...this.#writes];
+    return [...writes, ...this.#writes, ...unqueueWrites(this.#unqueued)];
   }
 
   #numbersOf(link: LinkId): Numbers {
@@ -396,6 +398,20 @@ function bagRow(link: LinkId, seq: BagSeq, state: BagState): BagRow | null {
 
 function closedCount(row: BagRow | null): number {
   return row !== null && 'closed' in row ? 1 : 0;
+}
+
+/** Deletes rows of queues; those that stand one behind the other, as after a push, at once. */
+function unqueueWrites(rows: readonly OutboxRow[]): Write[] {
+  const runs: { link: LinkId; first: number; last: number }[] = [];
+  for (const { link, position } of [...rows].sort((a, b) => a.link - b.link || a.position - b.position)) {
+    const run = runs.at(-1);
+    if (run !== undefined && run.link === link && run.last + 1 === position) run.last = position;
+    else runs.push({ link, first: position, last: position });
+  }
+  return runs.map(({ link, first, last }): Write => {
+    if (first === last) return { type: 'delete', table: 'outbox', key: [link, first] };
+    return { type: 'clear', table: 'outbox', lower: { key: [link, first] }, upper: { key: [link, last] } };
+  });
 }
 
 function winnerWrites({ eid, winner, stored }: Dossier): Write[] {
