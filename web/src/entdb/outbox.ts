@@ -38,6 +38,7 @@ async function messagesOf(rows: Reading, waiting: readonly OutboxRow[]): Promise
   const winners = await loadWinners(
     rows,
     waiting.flatMap((row) => (row.which === WINNER ? [row.eid] : [])),
+    { near: true },
   );
   const asides = waiting.filter((row) => row.which !== WINNER);
   const logs = await rows.lists(
@@ -82,7 +83,10 @@ export async function postpone(
 export async function fill(transaction: Transaction, link: LinkId, max: number): Promise<boolean> {
   const { filled } = transaction.current(link);
   const { steps, next } = await walk(transaction.rows, filled, max);
-  await transaction.load(steps.map((step) => step.eid));
+  await transaction.load(
+    steps.map((step) => step.eid),
+    { near: true },
+  );
   for (const { eid, which } of steps) queueUnlessHeld(transaction, link, transaction.dossier(eid), which);
   transaction.updateLink(link, { filled: next });
   return next !== 'end';
