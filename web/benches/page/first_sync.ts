@@ -14,7 +14,7 @@ const RESOURCES_MAX = 100_000;
 
 /** Writes so many entities, then uploads them. */
 export async function writeDevice(name: string, seed: string, url: string, count: number, bodyBytes: number) {
-  const entdb = await openEntDB({ name, seed: Seed.parse(seed), guardClosing: false });
+  const entdb = await openEntDB({ name, seed: await Seed.parse(seed), guardClosing: false });
   const start = performance.now();
   for (let at = 0; at < count; at += BATCH) {
     const drafts = Array.from({ length: Math.min(BATCH, count - at) }, (_, index) =>
@@ -42,7 +42,7 @@ export async function readDevice(name: string, seed: string, url: string) {
   const stop = timeParts(times);
   const sizes: number[] = [];
   const counted: typeof fetch = async (input, init) => weighed(await fetch(input, init), sizes);
-  const entdb = await openEntDB({ name, seed: Seed.parse(seed), fetch: counted, guardClosing: false });
+  const entdb = await openEntDB({ name, seed: await Seed.parse(seed), fetch: counted, guardClosing: false });
   const start = performance.now();
   await entdb.link(url);
   await entdb.sync();

@@ -75,7 +75,7 @@ const ownProbes: Record<string, () => unknown> = {
 
 /** Shows components over a database of entities that is linked to a host: lists of two groups, and one entity. */
 export async function showEntHooks(seed: string, url: string, eid: string) {
-  const entdb = await openEntDB({ seed: Seed.parse(seed), storage: 'memory', guardClosing: false });
+  const entdb = await openEntDB({ seed: await Seed.parse(seed), storage: 'memory', guardClosing: false });
   await entdb.link(url);
   await entdb.sync();
   const probes: Record<string, () => unknown> = {

@@ -17,7 +17,7 @@ import { Backoff } from './backoff.ts';
 import { announcesEnd, CLOSE_TOO_LARGE, connectsAgain, readClose, sentEverybodyAway } from './close_code.ts';
 import { Outbox, type OutboxItem, type Settled } from './outbox.ts';
 import { Pace } from './pace.ts';
-import { passesLater } from './request.ts';
+import { passesLater } from './refusal.ts';
 import { type Request, Requests } from './requests.ts';
 import type { Probe, SessionAction } from './session_action.ts';
 import { type Delivery, Subscriptions } from './subscriptions.ts';
