@@ -31,8 +31,10 @@ export class StateListener<T> {
 
   subscribe(): void {
     if (this.#value !== undefined) return;
-    const debounce = this.debounceMillis === undefined ? {} : { debounceMs: this.debounceMillis };
-    this.#value = new SharedValue<T | null>(this.db.room, this.key, { initial: null, ...debounce });
+    this.#value = new SharedValue<T | null>(this.db.room, this.key, {
+      initial: null,
+      debounceMs: this.debounceMillis,
+    });
     this.#value.subscribe((value) => {
       if (value !== null) this.callback(value);
     });
