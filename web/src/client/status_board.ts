@@ -7,6 +7,10 @@ import type { SyncStatus } from './status.ts';
 
 /** How long after a reading the next one is at the earliest, milliseconds. */
 const READ_EVERY_MS = 100;
+/** The longest that this may become, milliseconds. */
+const READ_EVERY_MS_MAX = 1_000;
+/** How many times as long as a reading took nothing is read after it: a large database is kept busy by others then. */
+const REST_FACTOR = 10;
 
 /** The status as it was last read. */
 export class StatusBoard {
@@ -70,8 +74,10 @@ export class StatusBoard {
 
   async #readOn(): Promise<void> {
     while (this.#stale && !this.#closed) {
+      const begun = performance.now();
       await this.refresh();
-      await new Promise((resolve) => setTimeout(resolve, READ_EVERY_MS));
+      const restMs = Math.max(READ_EVERY_MS, REST_FACTOR * (performance.now() - begun));
+      await new Promise((resolve) => setTimeout(resolve, Math.min(restMs, READ_EVERY_MS_MAX)));
     }
     this.#reading = undefined;
   }

@@ -172,6 +172,29 @@ export const links: Record<string, Law> = {
     expect(sorted(await waiting(world, link))).toEqual(lacking);
   },
 
+  'filling finds what is lacking among much that is not': async (world) => {
+    const link = await world.database.addLink(host(1));
+    // Two states, and between their ids many ends that the host has: more than are read at once.
+    const ids = Array.from({ length: 60 }, (_, id) => id);
+    const isState = (id: number) => id === 0 || id === 59;
+    const sent = ids.map((id) =>
+      isState(id) ? update(eid(id), 0, 0, 't', id) : message(eid(id), 9, 9, null),
+    );
+    const held = sent.slice(1);
+    await world.database.receive(link, whole(...held.map((one, at) => [at + 1, one] as const)));
+    await world.database.setStage(link, 'done');
+    const other = await world.database.addLink(host(2));
+    await world.database.receive(other, whole([1, update(eid(0), 0, 0, 't', 0)]));
+    // It waits already.
+    expect(await world.database.waiting(link)).toBe(1);
+    await world.database.setStage(link, 'upload');
+    while (await world.database.fill(link, 2));
+    expect(await world.database.waiting(link)).toBe(1);
+    await world.database.setStage(other, 'upload');
+    while (await world.database.fill(other, 2));
+    expect(sorted(await waiting(world, other))).toEqual(sorted(sent.slice(1)));
+  },
+
   'a reset forgets numbers and fills again': async (world) => {
     const link = await world.database.addLink(host(1));
     const theirs = update(eid(1), 0, 0, 't', 1);
