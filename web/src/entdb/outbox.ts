@@ -3,18 +3,17 @@
 import type { Eid } from '../protocol/host/eid.ts';
 import type { Message, MessageHead } from '../protocol/host/message.ts';
 import type { LinkId } from './link.ts';
+import { heldOf, queuedOf } from './lookup.ts';
 import { checkHead, locate } from './merge.ts';
 import { queueUnlessHeld } from './numbers.ts';
 import { type OutboxRow, type Which, WINNER } from './storage/rows.ts';
-import { LAST, prefix, type Reading, type Span } from './storage/storage.ts';
+import { prefix, type Reading } from './storage/storage.ts';
 import { loadWinners, type Transaction } from './transaction.ts';
 import { type Step, walk } from './walk.ts';
 import { loggedMessage, winnerMessage } from './winner.ts';
 
 /** Rows that are looked at in one step. */
 const STEP = 256;
-/** Rows between the first and the last entity of some, for each of them, that are read at once to find theirs. */
-const SPAN_FACTOR = 4;
 
 /** What waits, oldest first. */
 export async function outbox(
@@ -92,23 +91,12 @@ export async function fill(transaction: Transaction, link: LinkId, max: number):
   return next !== 'end';
 }
 
-/**
- * Leaves out messages that a number holds or that wait already: after a first sync these are all. A walk comes by ids, and
- * so do the indexes that say this: they are read at once instead of for each message, unless too much lies between.
- */
+/** Leaves out messages that a number holds or that wait already: after a first sync these are all. */
 async function withoutKnown(rows: Reading, link: LinkId, steps: readonly Step[]): Promise<readonly Step[]> {
-  const eids = steps.map((step) => step.eid).sort();
-  const [first, last] = [eids[0], eids.at(-1)];
-  if (first === undefined || last === undefined) return steps;
-  const limit = SPAN_FACTOR * steps.length;
-  const span: Span = { lower: { key: [link, first] }, upper: { key: [link, last, LAST] }, limit };
-  const [held, queued] = await Promise.all([
-    rows.list('bags', { ...span, index: 'held' }),
-    rows.list('outbox', { ...span, index: 'message' }),
-  ]);
-  if (held.length >= limit || queued.length >= limit) return steps;
+  const eids = [...new Set(steps.map((step) => step.eid))];
+  const [held, queued] = await Promise.all([heldOf(rows, link, eids), queuedOf(rows, link, eids)]);
   const known = new Set(queued.map(({ eid, which }) => messageKey(eid, which)));
-  for (const row of held) if ('held' in row) known.add(messageKey(row.held, row.which));
+  for (const row of held) known.add(messageKey(row.held, row.which));
   return steps.filter(({ eid, which }) => !known.has(messageKey(eid, which)));
 }
 

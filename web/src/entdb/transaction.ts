@@ -8,6 +8,7 @@ import type { Ent } from './ent.ts';
 import type { EnvelopeReader } from './envelope.ts';
 import { DatabaseError } from './error.ts';
 import type { LinkId } from './link.ts';
+import { heldOf, queuedOf } from './lookup.ts';
 import type {
   BagRow,
   ClosedBag,
@@ -110,22 +111,15 @@ export class Transaction {
   /** Loads all that is known of these entities. */
   async load(eids: Iterable<Eid>): Promise<void> {
     const known = await this.loadMessages(eids);
-    const spansOf = (links: readonly LinkRow[]) =>
-      links.flatMap((link) => known.map((eid) => [link.id, eid] as const));
+    if (known.length === 0) return;
     // Most of the time nothing waits at all.
     const busy = this.links.filter((link) => this.#positions.has(link.id));
     // Of an entity that is not here nothing is held and nothing waits.
     const [held, queued] = await Promise.all([
-      this.rows.lists(
-        'bags',
-        spansOf(this.links).map((span) => prefix('held', span)),
-      ),
-      this.rows.lists(
-        'outbox',
-        spansOf(busy).map((span) => prefix('message', span)),
-      ),
+      Promise.all(this.links.map((link) => heldOf(this.rows, link.id, known))),
+      Promise.all(busy.map((link) => queuedOf(this.rows, link.id, known))),
     ]);
-    for (const row of held.flat()) if ('held' in row) this.#loadHeld(row);
+    for (const row of held.flat()) this.#loadHeld(row);
     for (const row of queued.flat()) {
       const dossier = this.dossier(row.eid);
       dossier.queued = [...dossier.queued, row];
