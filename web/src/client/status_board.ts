@@ -7,6 +7,10 @@ import type { SyncStatus } from './status.ts';
 
 /** How long after a reading the next one is at the earliest, milliseconds. */
 const READ_EVERY_MS = 100;
+/** It rests so many times as long as reading took: counting many entities keeps writes waiting. */
+const REST_FACTOR = 10;
+/** But no longer than this, milliseconds. */
+const REST_MS_MAX = 2_000;
 
 /** The status as it was last read. */
 export class StatusBoard {
@@ -70,8 +74,10 @@ export class StatusBoard {
 
   async #readOn(): Promise<void> {
     while (this.#stale && !this.#closed) {
+      const begun = performance.now();
       await this.refresh();
-      await new Promise((resolve) => setTimeout(resolve, READ_EVERY_MS));
+      const restMs = Math.min(REST_MS_MAX, REST_FACTOR * (performance.now() - begun));
+      await new Promise((resolve) => setTimeout(resolve, Math.max(READ_EVERY_MS, restMs)));
     }
     this.#reading = undefined;
   }

@@ -17,7 +17,7 @@ import {
 } from '../../protocol/room/name.ts';
 import type { KeySummary, RoomEntry, StreamEntry } from '../../protocol/room/server_message.ts';
 import { callSafely, Listeners } from './listeners.ts';
-import { defaultFetch } from './request.ts';
+import { defaultFetch } from './refusal.ts';
 import { Session } from './session.ts';
 import type { SessionAction } from './session_action.ts';
 import { defaultWebSocket, probeRoom, Socket } from './socket.ts';
@@ -84,7 +84,7 @@ export class RoomConnection {
   /** Who waits for a push, by id. */
   readonly #pushes = new Map<number, Waiter>();
   readonly #keyListeners = new Map<number, (event: KeyEvent) => unknown>();
-  readonly #sizes = new Map<string, Listeners<[size: number]>>();
+  readonly #sizes = new Listeners<[key: string, size: number]>();
   readonly #entries = new Listeners<[key: string, entry: StreamEntry, own?: number]>();
   readonly #statuses = new Listeners<[status: RoomStatus]>();
   readonly #resets = new Listeners<[]>();
@@ -213,13 +213,9 @@ export class RoomConnection {
 
   /** Listens to how many entries a key retains, as told with each acknowledgement of an own push to it. */
   onSize(key: string, listener: (size: number) => unknown): Unsubscribe {
-    const listeners = this.#sizes.get(key) ?? new Listeners<[size: number]>();
-    this.#sizes.set(key, listeners);
-    const remove = listeners.add(listener);
-    return () => {
-      remove();
-      if (listeners.empty && this.#sizes.get(key) === listeners) this.#sizes.delete(key);
-    };
+    return this.#sizes.add((changed, size) => {
+      if (changed === key) listener(size);
+    });
   }
 
   /** Listens to changes of `status`. */
@@ -343,7 +339,7 @@ export class RoomConnection {
         break;
       }
       case 'size':
-        this.#sizes.get(action.key)?.call(action.size);
+        this.#sizes.call(action.key, action.size);
         break;
       case 'settle':
         finish(this.#pushes, action.id, action.outcome);
@@ -443,34 +439,24 @@ async function readPages<Item, Next>(
 function watchPage(back: () => void, leaving: (kept: boolean) => void): Unsubscribe {
   const { addEventListener, document } = globalThis as Partial<Pick<Window, 'addEventListener' | 'document'>>;
   const page = addEventListener === undefined ? undefined : globalThis;
+  const watching = new AbortController();
+  const { signal } = watching;
   let kept = false;
-  const frozen = (): void => {
-    if (kept) leaving(true);
+  const leave = (): void => leaving(kept);
+  const hide = (event: Event): void => {
+    leaving(false);
+    kept = 'persisted' in event && event.persisted === true;
+    setTimeout(leave);
   };
-  const watched: [EventTarget | undefined, string, (event: Event) => void][] = [
-    [page, 'online', back],
-    [
-      page,
-      'pageshow',
-      () => {
-        kept = false;
-        back();
-      },
-    ],
-    [
-      page,
-      'pagehide',
-      (event) => {
-        kept = 'persisted' in event && event.persisted === true;
-        leaving(false);
-        setTimeout(frozen);
-      },
-    ],
-    [document, 'freeze', frozen],
-    [document, 'visibilitychange', () => (document?.visibilityState === 'visible' ? back() : leaving(kept))],
-  ];
-  for (const [target, name, listener] of watched) target?.addEventListener(name, listener);
-  return () => {
-    for (const [target, name, listener] of watched) target?.removeEventListener(name, listener);
+  const show = (): void => {
+    kept = false;
+    back();
   };
+  const look = (): void => (document?.visibilityState === 'visible' ? back() : leave());
+  page?.addEventListener('online', back, { signal });
+  page?.addEventListener('pageshow', show, { signal });
+  page?.addEventListener('pagehide', hide, { signal });
+  document?.addEventListener('freeze', leave, { signal });
+  document?.addEventListener('visibilitychange', look, { signal });
+  return () => watching.abort();
 }

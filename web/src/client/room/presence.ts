@@ -38,13 +38,13 @@ export interface PresenceOptions<T> {
   /** What the others see of this client at first. */
   initial: T;
   /** This client's name. Default: random. One name should be one tab. */
-  client?: string;
+  client?: string | undefined;
   /** Default: `__presence`. Use one Presence for a key on a connection: a later one takes over the will. */
-  key?: string;
+  key?: string | undefined;
   /** The least time between two messages, in ms. */
-  minIntervalMs?: number;
+  minIntervalMs?: number | undefined;
   /** The time between signs of life, in ms; at most a day. */
-  maxIntervalMs?: number;
+  maxIntervalMs?: number | undefined;
   /** Between 0 and 1, for spreading answers. */
   random?: () => number;
 }

@@ -28,7 +28,7 @@ export interface SharedReducerOptions<State, Action> {
   /** Back from that value. May throw: the snapshot is then skipped. */
   unpack?: (packed: unknown) => State;
   /** For reducers that change the state in place: makes a copy that may be changed. */
-  clone?: (state: State) => State;
+  clone?: ((state: State) => State) | undefined;
   /** False: own actions show only when the room has them. */
   optimistic?: boolean;
   /** Between 0 and 1, for the delay of packing. */

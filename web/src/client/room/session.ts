@@ -24,7 +24,7 @@ import { announcesEnd, CLOSE_TOO_LARGE, connectsAgain, readClose, sentEverybodyA
 import { Outbox, type OutboxItem, type Settled } from './outbox.ts';
 import { Pace } from './pace.ts';
 import { Reads } from './reads.ts';
-import { passesLater } from './request.ts';
+import { passesLater } from './refusal.ts';
 import { type Request, Requests } from './requests.ts';
 import type { Probe, SessionAction } from './session_action.ts';
 import { type Delivery, Subscriptions } from './subscriptions.ts';

@@ -14,7 +14,7 @@ export interface SharedValueOptions<T> {
   /** What it is while the room has none. */
   initial: T;
   /** The least time between two writes; the last one always goes out. 0: every write goes out. */
-  debounceMs?: number;
+  debounceMs?: number | undefined;
 }
 
 /** A value that all clients of a room set and see. */

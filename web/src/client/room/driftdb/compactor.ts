@@ -77,7 +77,7 @@ export class Compactor<T, A> {
       pack: (state) => compactable.packState(state),
       unpack: (packed) => compactable.unpackState(packed),
       optimistic: compactable.optimistic,
-      ...(compactable.crdt ? {} : { clone: (state: T) => structuredClone(state) }),
+      clone: compactable.crdt ? undefined : (state) => structuredClone(state),
     });
     this.#reducer.subscribe((state) => this.callback(state));
   }
