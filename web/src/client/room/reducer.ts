@@ -51,6 +51,8 @@ export class SharedReducer<State, Action> extends Shared<State> {
   #compacting: ReturnType<typeof setTimeout> | true | undefined;
   /** Something was heard over the present connection: what is confirmed is of the room's present history. */
   #fresh = false;
+  /** Something was heard in a catching up that has not ended: it may hold own actions that still count as under way. */
+  #behind = false;
   #subscriptions: Unsubscribe[];
 
   constructor(room: SharedRoom, key: string, options: SharedReducerOptions<State, Action>) {
@@ -68,6 +70,10 @@ export class SharedReducer<State, Action> extends Shared<State> {
       room.subscribe(key, (event) => this.#hear(event)),
       room.onStatus(({ state }) => {
         if (state !== 'live') this.#fresh = false;
+        else if (this.#behind) {
+          this.#behind = false;
+          this.heard();
+        }
       }),
     ];
   }
@@ -121,6 +127,8 @@ export class SharedReducer<State, Action> extends Shared<State> {
 
   #hear(event: KeyEvent): void {
     this.#fresh = true;
+    // Shown is what was before the cut, until all that came since is there.
+    this.#behind ||= this.#room.status.state !== 'live';
     if (event.type === 'push') {
       this.#take(event.seq, event.value);
     } else {
@@ -130,7 +138,7 @@ export class SharedReducer<State, Action> extends Shared<State> {
       this.#pending.rebuilt();
       for (const entry of event.entries) this.#take(entry.seq, entry.value);
     }
-    this.heard();
+    if (!this.#behind) this.heard();
   }
 
   #take(seq: number, written: unknown): void {
@@ -188,13 +196,16 @@ export class SharedReducer<State, Action> extends Shared<State> {
     const packed = this.#options.pack === undefined ? this.#confirmed : this.#options.pack(this.#confirmed);
     if (packed === undefined) return;
     this.#compacting = true;
-    const sent = this.#room.push(this.#key, { reset: packed }, { type: 'compact', seq: this.#seq });
+    const seq = this.#seq;
+    const sent = this.#room.push(this.#key, { reset: packed }, { type: 'compact', seq });
     const done = () => {
       this.#compacting = undefined;
     };
     sent.done.then((acknowledgement) => {
       done();
       this.#size = acknowledgement.size ?? 0;
+      // What came meanwhile may be too long again.
+      if (this.#seq > seq) this.#grown(null);
     }, done);
   }
 }
