@@ -89,6 +89,8 @@ export class Outstanding {
       addEventListener: (...all: Parameters<typeof addEventListener>) => {
         const types = listeners.get(all[1]) ?? new Set();
         if (ours()) listeners.set(all[1], types.add(all[0]));
+        const signal = typeof all[2] === 'object' ? all[2].signal : undefined;
+        signal?.addEventListener('abort', () => types.delete(all[0]));
         Reflect.apply(addEventListener, window, all);
       },
       removeEventListener: (...all: Parameters<typeof removeEventListener>) => {
