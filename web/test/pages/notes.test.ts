@@ -40,6 +40,7 @@ async function firstDevice(options: Parameters<typeof visit>[2] = {}): Promise<V
   const device = await visit(browser, `${server.url}/notes`, options);
   open.push(device.context);
   await device.page.getByRole('button', { name: 'Start writing' }).click();
+  await device.page.locator('.words li').first().waitFor();
   const words = await device.page.locator('.words li').allTextContents();
   expect(words).toHaveLength(24);
   await device.page.getByRole('button', { name: 'I have written them down' }).click();
