@@ -15,8 +15,6 @@ import { Lab, type LabBrowser, printMachine } from './support/lab.ts';
 const MESSAGES = Number(process.env.SEABAG_MESSAGES ?? 200_000);
 const PUSHES = 2_000;
 const WARM_UP = 20_000;
-/** Messages in one frame of the writer. */
-const LIST = 100;
 /** Messages that the page may be behind. */
 const AHEAD_MAX = 8_000;
 const EARS: readonly Ear[] = [
@@ -82,7 +80,7 @@ async function hear(browser: LabBrowser, server: Server, ear: Ear, count: number
 class Writer {
   readonly #socket: WebSocket;
   #progress = 0;
-  #woken: (() => void) | undefined;
+  #refusal: string | undefined;
 
   private constructor(socket: WebSocket) {
     this.#socket = socket;
@@ -99,15 +97,12 @@ class Writer {
   }
 
   async write(count: number): Promise<void> {
-    const push = { type: 'push', key: KEY, value: VALUE, action: { type: 'relay' } };
-    const list = JSON.stringify(Array.from({ length: LIST }, () => push));
-    for (let at = 0; at < count; at += LIST) {
-      this.#socket.send(list);
-      while (at - this.#progress > AHEAD_MAX) {
-        await new Promise<void>((resolve) => {
-          this.#woken = resolve;
-        });
-      }
+    const push = JSON.stringify({ type: 'push', key: KEY, value: VALUE, action: { type: 'relay' } });
+    for (let at = 0; at < count; at += 1) {
+      this.#socket.send(push);
+      if (at - this.#progress > AHEAD_MAX)
+        await until('the page has caught up', () => at - this.#progress <= AHEAD_MAX / 2);
+      if (this.#refusal !== undefined) throw new Error(this.#refusal);
     }
   }
 
@@ -116,9 +111,9 @@ class Writer {
   }
 
   #hear(text: string): void {
+    if (text.startsWith('{"type":"error"')) this.#refusal = text;
     // Its own pushes come back too.
     if (!text.includes(`"${PROGRESS_KEY}"`)) return;
     this.#progress = Number(JSON.parse(text).value);
-    this.#woken?.();
   }
 }

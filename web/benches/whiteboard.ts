@@ -6,11 +6,12 @@
 import { writeFile } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import type { Drawn } from '../pages/whiteboard/probe.ts';
 import type { BoardSession } from '../pages/whiteboard/session.ts';
+import { RoomsApi } from '../src/client/room/api.ts';
 import { boardState, corner, type Drawer, openBoard, roomOf } from '../test/support/board.ts';
-import { scriptedPen } from '../test/support/pen.ts';
+import { fillBoard, scriptedPen } from '../test/support/pen.ts';
 import { Server } from '../test/support/server.ts';
 import { until } from '../test/support/until.ts';
 import { startChromium } from '../test/support/visit.ts';
@@ -25,6 +26,7 @@ const MOUSE_MS = 16;
 /** A mouse that is moved by a program moves as fast as the page takes it. */
 const MOUSE_STROKE_POINTS = 20;
 const FRAME_MS_MAX = 100;
+const LARGE_STROKES = 10_000;
 
 /** What a page notes while it draws. Times are milliseconds since 1970. */
 interface Notes {
@@ -65,10 +67,46 @@ export async function run(): Promise<void> {
     const trace = await browser.stopTracing();
     await report(drawing, watching, pens, trace);
     for (const { session } of pens) session.close();
+    await drawing.context.close();
+    await watching.context.close();
+    await measureLarge(server, browser);
   } finally {
     await browser.close();
     await server.remove();
   }
+}
+
+/** How a board of many strokes opens, and how long its tasks are while it is moved and zoomed. */
+async function measureLarge(server: Server, browser: Browser): Promise<void> {
+  const { room } = await new RoomsApi(server.url).createRoom();
+  await fillBoard(`${server.url}/room/${room}`, LARGE_STROKES);
+  const { page, context } = await openBoard(browser, server.url);
+  await browser.startTracing(page, { categories: ['toplevel', '__metadata'] });
+  const started = performance.now();
+  await page.evaluate((id) => {
+    location.hash = `#room=${id}`;
+  }, room);
+  const painted = async () => {
+    const { strokes, drawn, settled } = await boardState(page);
+    return settled && strokes === LARGE_STROKES && drawn === LARGE_STROKES;
+  };
+  await until('the large board is painted', painted);
+  const opened = performance.now() - started;
+  const { left, top, width, height } = await corner(page);
+  await page.mouse.move(left + width / 2, top + height / 2);
+  for (let step = 0; step < 40; step += 1) {
+    if (step % 2 === 0) await page.keyboard.down('Control');
+    await page.mouse.wheel(0, step % 4 < 2 ? -40 : 40);
+    await page.keyboard.up('Control');
+  }
+  await until('it is painted again', painted);
+  const [wallMs, processorMs] = longestTask(await browser.stopTracing());
+  process.stdout.write(
+    `\na board of ${LARGE_STROKES} strokes: painted ${opened.toFixed(0)} ms after its address was entered; ` +
+      `longest task then and while it was zoomed and moved: ${wallMs.toFixed(0)} ms of the clock, ` +
+      `${processorMs.toFixed(0)} ms of the processor\n`,
+  );
+  await context.close();
 }
 
 /** A pen that goes round and round, and remembers when it was where. */
@@ -127,18 +165,21 @@ function wall(): number {
 
 async function drawWithMouse({ page }: Drawer, end: number): Promise<void> {
   const { left, top, width, height } = await corner(page);
+  let down = false;
   for (let step = 0; performance.now() < end; step += 1) {
     const started = performance.now();
     const x = left + width / 2 + Math.cos(step / 12) * 200;
     const y = top + height / 2 + Math.sin(step / 9) * 120;
     await page.mouse.move(x, y);
-    if (step % MOUSE_STROKE_POINTS === 0) await page.mouse.down();
-    if (step % MOUSE_STROKE_POINTS === MOUSE_STROKE_POINTS - 1) await page.mouse.up();
+    const place = step % MOUSE_STROKE_POINTS;
+    if (place === 0) await page.mouse.down();
+    if (place === MOUSE_STROKE_POINTS - 1) await page.mouse.up();
+    down = place !== MOUSE_STROKE_POINTS - 1;
     await new Promise((resolve) =>
       setTimeout(resolve, Math.max(0, MOUSE_MS - (performance.now() - started))),
     );
   }
-  await page.mouse.up();
+  if (down) await page.mouse.up();
 }
 
 async function takeNotes(page: Page): Promise<void> {

@@ -2,11 +2,11 @@
 // batch. What is wrong with one message of a file stops no other, and is counted and told.
 
 import { ArchiveReader, ArchiveWriter } from '../crypto/archive.ts';
+import { breathe } from '../crypto/breathe.ts';
 import type { Seed } from '../crypto/seed.ts';
 import type { Database } from '../entdb/database.ts';
 import type { Message } from '../protocol/host/message.ts';
 import { StatusError } from '../protocol/host/status.ts';
-import { breathe } from './host/breathe.ts';
 
 /** The most messages of one batch. */
 const BATCH_ITEMS_MAX = 1_000;

@@ -2,12 +2,12 @@
 // other waiting; what one brings goes on to the others. Everything that must last is in the database: an engine can be
 // lost at any moment.
 
+import { breathe } from '../crypto/breathe.ts';
 import { Sealer } from '../crypto/seal.ts';
 import type { Seed } from '../crypto/seed.ts';
 import type { Database, Link, LinkId } from '../entdb/database.ts';
 import { SeabagError } from '../protocol/error.ts';
 import { HostAddress } from './host/address.ts';
-import { breathe } from './host/breathe.ts';
 import { HostDriver } from './host/driver.ts';
 import type { WebSocketConstructor } from './host/notice_socket.ts';
 import type { Report } from './host/report.ts';
@@ -127,6 +127,11 @@ export class Engine {
       if (activity.phase.type === 'working') return false;
       return activity.phase.type !== 'in_sync' || seen === this.#writes;
     });
+  }
+
+  /** Whether it was stopped. */
+  get isStopped(): boolean {
+    return this.#stopped;
   }
 
   /** Resolves when {@link isSettled}, or when the engine is stopped. */

@@ -27,7 +27,7 @@ import { Commands } from './commands.ts';
 import { Engine } from './engine.ts';
 import { HostAddress } from './host/address.ts';
 import type { WebSocketConstructor } from './host/notice_socket.ts';
-import { ClosingGuard, isOffline, onReturn } from './page.ts';
+import { ClosingGuard, isOffline, onReturn, onTakenBack } from './page.ts';
 import { type LinkActivity, type SyncStatus, statusOf } from './status.ts';
 import { StatusBoard } from './status_board.ts';
 import { type Command, type TabMessage, Tabs } from './tabs.ts';
@@ -83,7 +83,7 @@ export interface LinkInfo {
   readonly index: number;
 }
 
-/** What `update` changes: parts that are not there stay as they are; `null` takes parent or group away. */
+/** What `update` changes: parts that are absent or undefined stay; `null` takes parent or group away, and is a body. */
 export interface Patch {
   type?: string | undefined;
   body?: unknown;
@@ -139,23 +139,29 @@ export class EntDB {
     const name = kept === 'memory' ? null : (options.name ?? NAME_DEFAULT);
     const storage = name === null ? memoryStorage() : await openIndexedDb(name);
     const { now } = options;
-    const database = await Database.open(storage, now === undefined ? {} : { now });
-    const fingerprint = await options.seed.fingerprint();
-    if ((await database.claim(fingerprint)) !== fingerprint) {
-      await database.close();
-      throw new SeabagError('other_seed', 'this database belongs to another seed');
+    try {
+      const database = await Database.open(storage, now === undefined ? {} : { now });
+      const fingerprint = await options.seed.fingerprint();
+      if ((await database.claim(fingerprint)) !== fingerprint)
+        throw new SeabagError('other_seed', 'this database belongs to another seed');
+      const entdb = new EntDB(database, options, name, fingerprint);
+      await entdb.#start();
+      return entdb;
+    } catch (error) {
+      // Held open by nobody, it would be in the way of other tabs.
+      storage.close();
+      throw error;
     }
-    const entdb = new EntDB(database, options, name, fingerprint);
-    await entdb.#start();
-    return entdb;
   }
 
   async #start(): Promise<void> {
     this.#tabs = await Tabs.open(this.#name, {
       hear: (message) => this.#hear(message),
       lead: () => this.#lead(),
+      follow: () => this.#follow(),
     });
     this.#ends.push(onReturn(() => this.#engine?.online()));
+    this.#ends.push(onTakenBack(() => this.#takenBack()));
     if (this.#engine === undefined) this.#tabs.post({ type: 'hello' });
     else this.#tabs.post({ type: 'leading' });
     await this.#board.refresh();
@@ -355,21 +361,25 @@ export class EntDB {
 
   async #end(): Promise<void> {
     for (const end of this.#ends.splice(0)) end();
-    this.#guard.set(false);
+    this.#guard.close();
     clearTimeout(this.#wake);
     this.#board.close();
     this.#commands.close();
     // First: who takes over must not meet sessions that still run.
     await this.#engine?.stop();
-    this.#tabs?.close();
     await this.#database.close();
+    // Of what was being written meanwhile.
+    this.#tabs?.post({ type: 'written' });
+    this.#tabs?.close();
   }
 
   /** Something was written: hosts and other tabs are told. Gives back what it is given. */
   #wrote<T>(result: T): T {
     this.#engine?.written();
     this.#tabs?.post({ type: 'written' });
-    if (this.#engine === undefined) this.#wake ??= setTimeout(() => this.#wakeLeader(), WAKE_AFTER_MS);
+    const leads = this.#engine !== undefined;
+    if (!leads && this.#closing === undefined)
+      this.#wake ??= setTimeout(() => this.#wakeLeader(), WAKE_AFTER_MS);
     this.#board.changed();
     return result;
   }
@@ -406,13 +416,39 @@ export class EntDB {
     engine.followLinks().catch(() => undefined);
     this.#tabs?.post({ type: 'leading' });
     for (const { command, resolve, reject } of this.#commands.take()) {
-      this.#obey(engine, command).then(resolve, reject);
+      this.#do(command).then(resolve, reject);
     }
     this.#board.changed();
   }
 
-  #do(command: Command): Promise<void> {
-    return this.#engine === undefined ? this.#commands.ask(command) : this.#obey(this.#engine, command);
+  /** Another tab syncs from now on. */
+  #follow(): void {
+    const engine = this.#engine;
+    this.#told = engine?.activity ?? this.#told;
+    this.#engine = undefined;
+    void engine?.stop();
+    this.#board.changed();
+  }
+
+  /** The page could not hear for a while. */
+  #takenBack(): void {
+    this.#database.reload();
+    this.#tabs?.post({ type: 'hello' });
+    this.#board.changed();
+  }
+
+  /** Has it done by whichever tab syncs. */
+  async #do(command: Command): Promise<void> {
+    for (;;) {
+      const engine = this.#engine;
+      if (engine === undefined) return await this.#commands.ask(command);
+      try {
+        return await this.#obey(engine, command);
+      } catch (error) {
+        // Its turn was taken away in the middle: the tab that has it is asked.
+        if (!engine.isStopped || this.#closing !== undefined) throw error;
+      }
+    }
   }
 
   async #obey(engine: Engine, command: Command): Promise<void> {
@@ -420,7 +456,9 @@ export class EntDB {
     switch (command.type) {
       case 'sync':
         engine.tryNow();
-        return await engine.settled();
+        await engine.settled();
+        if (engine.isStopped) throw new SeabagError('closed', 'syncing ended before all was in sync');
+        return;
       case 'audit':
         return engine.audit(command.link);
       case 'delete_account':
@@ -466,9 +504,14 @@ export class EntDB {
   #serve(id: string, command: Command): void {
     // Without locks every tab syncs by itself, and nobody asks.
     if (this.#engine === undefined) return;
-    this.#obey(this.#engine, command).then(
-      () => this.#tabs?.post({ type: 'done', id }),
-      (error: unknown) => this.#tabs?.post({ type: 'done', id, error: plainError(error) }),
+    const engine = this.#engine;
+    const done = (error?: { code: string; message: string }) => {
+      // When it stopped in the middle, whoever syncs next is asked for it again.
+      if (!engine.isStopped) this.#tabs?.post({ type: 'done', id, ...(error && { error }) });
+    };
+    this.#obey(engine, command).then(
+      () => done(),
+      (error: unknown) => done(plainError(error)),
     );
   }
 
@@ -513,7 +556,7 @@ export class EntDB {
 
 function patched(ent: Ent, patch: Patch): Draft {
   const { type = ent.type, parent = ent.parent, group = ent.group } = patch;
-  const body = 'body' in patch ? patch.body : ent.body;
+  const body = patch.body === undefined ? ent.body : patch.body;
   return { type, body, parent: parent ?? undefined, group: group ?? undefined };
 }
 

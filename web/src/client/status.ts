@@ -120,7 +120,9 @@ function linkStatusOf(row: LinkRow, activity: LinkActivity | undefined): LinkSta
   const { id, settings, stage, trouble } = row.link;
   const { waiting, unreadable } = row;
   const stuck = stuckOf(trouble, activity);
-  const phase: LinkStatus['phase'] = activity?.phase.type ?? (trouble === null ? 'unknown' : 'stuck');
+  const told: LinkStatus['phase'] = activity?.phase.type ?? (trouble === null ? 'unknown' : 'stuck');
+  // What was just written here, of which the session has not heard yet.
+  const phase = told === 'in_sync' && waiting > 0 && stuck === undefined ? 'working' : told;
   const known = { id, ...settings, phase, compared: stage === 'done', waiting, unreadable };
   return { ...known, ...(stuck && { stuck }), ...(activity && { activity }) };
 }

@@ -2,10 +2,15 @@
 // and told to those who listen. It knows nothing of what it shows.
 
 import type { Unsubscribe } from '../entdb/database.ts';
+import { callAll } from '../entdb/watch.ts';
 import type { SyncStatus } from './status.ts';
 
 /** How long after a reading the next one is at the earliest, milliseconds. */
 const READ_EVERY_MS = 100;
+/** It rests so many times as long as reading took: counting many entities keeps writes waiting. */
+const REST_FACTOR = 10;
+/** But no longer than this, milliseconds. */
+const REST_MS_MAX = 2_000;
 
 /** The status as it was last read. */
 export class StatusBoard {
@@ -16,6 +21,9 @@ export class StatusBoard {
   #stale = false;
   #reading: Promise<void> | undefined;
   #closed = false;
+  /** Counts readings, so that one that took long does not take the place of a later one. */
+  #begun = 0;
+  #shown = 0;
 
   /** Read by this, and this until then. */
   constructor(read: () => Promise<SyncStatus>, first: SyncStatus) {
@@ -43,6 +51,8 @@ export class StatusBoard {
   /** Reads it now. */
   async refresh(): Promise<void> {
     this.#stale = false;
+    this.#begun += 1;
+    const reading = this.#begun;
     let status: SyncStatus;
     try {
       status = await this.#read();
@@ -50,9 +60,11 @@ export class StatusBoard {
       // The database failed or was closed: whoever calls it hears of that.
       return;
     }
-    if (this.#closed || sameStatus(status, this.#current)) return;
+    if (this.#closed || reading < this.#shown) return;
+    this.#shown = reading;
+    if (sameStatus(status, this.#current)) return;
     this.#current = status;
-    for (const listener of [...this.#listeners]) listener(status);
+    callAll(this.#listeners, status);
   }
 
   close(): void {
@@ -62,8 +74,10 @@ export class StatusBoard {
 
   async #readOn(): Promise<void> {
     while (this.#stale && !this.#closed) {
+      const begun = performance.now();
       await this.refresh();
-      await new Promise((resolve) => setTimeout(resolve, READ_EVERY_MS));
+      const restMs = Math.min(REST_MS_MAX, REST_FACTOR * (performance.now() - begun));
+      await new Promise((resolve) => setTimeout(resolve, Math.max(READ_EVERY_MS, restMs)));
     }
     this.#reading = undefined;
   }

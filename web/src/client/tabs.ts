@@ -39,6 +39,8 @@ export interface TabHearer {
   hear(message: TabMessage): void;
   /** This tab is the one that syncs from now on. */
   lead(): void;
+  /** It is so no more: the browser gave its turn to another one. */
+  follow(): void;
 }
 
 /** This tab among the others of its database. */
@@ -46,6 +48,7 @@ export class Tabs {
   readonly #channel: BroadcastChannel | undefined;
   readonly #hearer: TabHearer;
   readonly #closing = new AbortController();
+  #closed = false;
   #release: (() => void) | undefined;
   #role: Role;
 
@@ -73,13 +76,14 @@ export class Tabs {
     return this.#role;
   }
 
-  /** Tells the other tabs. */
+  /** Tells the other tabs, unless this one has left. */
   post(message: TabMessage): void {
-    this.#channel?.postMessage(message);
+    if (!this.#closed) this.#channel?.postMessage(message);
   }
 
   /** Leaves. Whoever waits takes over at once: the engine has to be stopped before. */
   close(): void {
+    this.#closed = true;
     this.#closing.abort();
     this.#release?.();
     this.#channel?.close();
@@ -93,8 +97,9 @@ export class Tabs {
         resolve();
         return held;
       });
-      // Locks can be refused, for documents that are no pages of their own for instance.
       decided.catch(() => {
+        if (this.#role === 'leader') return this.#stepDown(locks, name);
+        // Locks can be refused, for documents that are no pages of their own for instance.
         this.#role = 'alone';
         this.#hearer.lead();
         resolve();
@@ -106,8 +111,16 @@ export class Tabs {
   /** Waits in line. */
   #queue(locks: LockManager, name: string): void {
     const { signal } = this.#closing;
-    // It is rejected when this tab closes before its turn.
-    locks.request(name, { signal }, () => this.#lead()).catch(() => undefined);
+    // It is rejected when this tab closes before its turn, and when its turn is taken away.
+    locks.request(name, { signal }, () => this.#lead()).catch(() => this.#stepDown(locks, name));
+  }
+
+  /** Its lock was stolen. Two that sync would be more work for all: this one stops, and waits in line again. */
+  #stepDown(locks: LockManager, name: string): void {
+    if (this.#role !== 'leader' || this.#closing.signal.aborted) return;
+    this.#role = 'follower';
+    this.#hearer.follow();
+    this.#queue(locks, name);
   }
 
   /** Resolves when this tab does not want to lead any more. */

@@ -12,6 +12,7 @@ import {
 } from '../protocol/host/message.ts';
 import { Status, StatusError } from '../protocol/host/status.ts';
 import { BoxKey, NONCE_BYTES } from './box_key.ts';
+import { breathe } from './breathe.ts';
 import type { Ed25519Provider } from './ed25519.ts';
 import { HostKeys } from './host_keys.ts';
 import type { Seed } from './seed.ts';
@@ -166,7 +167,7 @@ async function inBatches<T, R>(
 ): Promise<(R | StatusError)[]> {
   const results: (R | StatusError)[] = [];
   for (let start = 0; start < items.length; start += atOnce) {
-    if (start > 0) await pause();
+    if (start > 0) await breathe();
     const batch = items.slice(start, start + atOnce);
     results.push(...(await Promise.all(batch.map((item) => work(item).catch(statusOrThrow)))));
   }
@@ -176,18 +177,6 @@ async function inBatches<T, R>(
 function statusOrThrow(error: unknown): StatusError {
   if (error instanceof StatusError) return error;
   throw error;
-}
-
-/** Lets the page do something else. Not a timer: those stand almost still in a hidden tab. */
-function pause(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
 }
 
 function systemRandom(length: number): Uint8Array {

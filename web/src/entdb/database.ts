@@ -83,6 +83,8 @@ export class Database {
   readonly #reader: EnvelopeReader;
   /** Which history of each link's host this one knows of, of those that it follows. */
   readonly #histories = new Map<LinkId, number>();
+  /** Transactions that write and are under way. */
+  readonly #writing = new Set<Promise<unknown>>();
 
   private constructor(storage: Storage, options: DatabaseOptions, reader: EnvelopeReader) {
     this.#storage = storage;
@@ -113,11 +115,16 @@ export class Database {
     return database;
   }
 
-  /** Ends watches and closes the storage. Calls after it fail with `closed`. */
-  close(): void {
+  /**
+   * Ends watches and closes the storage at once: calls after it fail with `closed`. Resolves when what was being written
+   * is over, and other tabs were told of it.
+   */
+  async close(): Promise<void> {
     this.#hub.close();
-    this.#elsewhere?.close();
+    this.#elsewhere?.deafen();
     this.#storage.close();
+    await Promise.allSettled(this.#writing);
+    this.#elsewhere?.close();
   }
 
   /** Whose the database is; null until somebody has claimed it. */
@@ -236,6 +243,10 @@ export class Database {
       told = live.snapshot;
       listener(told);
     });
+  }
+  /** Makes everything that is watched be asked again: for a page that could not hear of changes for a while. */
+  reload(): void {
+    this.#hub.reload();
   }
   /** Hears every change of entities, once a transaction. */
   onChange(listener: (changes: readonly Change[]) => void): Unsubscribe {
@@ -414,6 +425,16 @@ export class Database {
 
   /** Does this in one transaction: all of it, or nothing. Watchers hear of it after the commit. */
   async #transact<T>(durability: Durability, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    const writing = this.#write(durability, work);
+    this.#writing.add(writing);
+    try {
+      return await writing;
+    } finally {
+      this.#writing.delete(writing);
+    }
+  }
+
+  async #write<T>(durability: Durability, work: (transaction: Transaction) => Promise<T>): Promise<T> {
     const done = await this.#storage.write(durability, async (rows) => {
       const transaction = await Transaction.begin(rows, this.#context);
       const answer = await work(transaction);

@@ -20,6 +20,7 @@ export class Elsewhere {
   readonly #get: (eids: readonly Eid[]) => Promise<(Ent | undefined)[]>;
   readonly #waiting = new Set<Eid>();
   #busy = false;
+  #deaf = false;
   #closed = false;
 
   constructor(name: string, hub: Hub, get: (eids: readonly Eid[]) => Promise<(Ent | undefined)[]>) {
@@ -39,9 +40,16 @@ export class Elsewhere {
     this.#channel.postMessage(notes);
   }
 
-  close(): void {
-    this.#closed = true;
+  /** Hears nothing any more; it may still tell. */
+  deafen(): void {
+    this.#deaf = true;
     this.#waiting.clear();
+    this.#channel.onmessage = null;
+  }
+
+  close(): void {
+    this.deafen();
+    this.#closed = true;
     this.#channel.close();
   }
 
@@ -54,16 +62,17 @@ export class Elsewhere {
 
   async #look(): Promise<void> {
     this.#busy = true;
-    while (this.#waiting.size > 0 && !this.#closed) {
+    while (this.#waiting.size > 0 && !this.#deaf) {
       if (this.#waiting.size > WAITING_MAX) this.#overflow();
       const eids = [...this.#waiting].slice(0, STEP);
       for (const eid of eids) this.#waiting.delete(eid);
       try {
         const ents = await this.#get(eids);
-        if (!this.#closed) this.#hub.publish(eids.map((eid, at) => changeOf(eid, ents[at])));
+        if (!this.#deaf) this.#hub.publish(eids.map((eid, at) => changeOf(eid, ents[at])));
       } catch {
-        // The database was closed, or cannot be read: whoever asks it hears why.
+        // The database was closed, or cannot be read: live answers are asked again, and say why if that fails too.
         this.#waiting.clear();
+        this.#hub.reload();
       }
     }
     this.#busy = false;

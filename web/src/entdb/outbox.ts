@@ -1,13 +1,15 @@
 // What waits for a link, and filling: letting all that a link lacks wait for it.
 
+import type { Eid } from '../protocol/host/eid.ts';
 import type { Message, MessageHead } from '../protocol/host/message.ts';
 import type { LinkId } from './link.ts';
 import { checkHead, locate } from './merge.ts';
+import { linkRows } from './neighbours.ts';
 import { queueUnlessHeld } from './numbers.ts';
-import { type OutboxRow, WINNER } from './storage/rows.ts';
+import { type OutboxRow, type Which, WINNER } from './storage/rows.ts';
 import { prefix, type Reading } from './storage/storage.ts';
 import { loadWinners, type Transaction } from './transaction.ts';
-import { walk } from './walk.ts';
+import { type Step, walk } from './walk.ts';
 import { loggedMessage, winnerMessage } from './winner.ts';
 
 /** Rows that are looked at in one step. */
@@ -82,8 +84,29 @@ export async function postpone(
 export async function fill(transaction: Transaction, link: LinkId, max: number): Promise<boolean> {
   const { filled } = transaction.current(link);
   const { steps, next } = await walk(transaction.rows, filled, max);
-  await transaction.load(steps.map((step) => step.eid));
-  for (const { eid, which } of steps) queueUnlessHeld(transaction, link, transaction.dossier(eid), which);
+  const lacking = await withoutKnown(transaction.rows, link, steps);
+  await transaction.load(
+    lacking.map((step) => step.eid),
+    { near: true },
+  );
+  for (const { eid, which } of lacking) queueUnlessHeld(transaction, link, transaction.dossier(eid), which);
   transaction.updateLink(link, { filled: next });
   return next !== 'end';
+}
+
+/** Leaves out messages that a number holds or that wait already: after a first sync these are all. */
+async function withoutKnown(rows: Reading, link: LinkId, steps: readonly Step[]): Promise<readonly Step[]> {
+  const eids = [...new Set(steps.map((step) => step.eid))];
+  const [held, queued] = await Promise.all([
+    linkRows(rows, 'bags', link, eids, { near: true }),
+    linkRows(rows, 'outbox', link, eids, { near: true }),
+  ]);
+  const known = new Set(queued.map(({ eid, which }) => messageKey(eid, which)));
+  for (const row of held) if ('held' in row) known.add(messageKey(row.held, row.which));
+  return steps.filter(({ eid, which }) => !known.has(messageKey(eid, which)));
+}
+
+/** Ids and hashes have no dot in them. */
+function messageKey(eid: Eid, which: Which): string {
+  return `${eid}.${which}`;
 }

@@ -39,9 +39,13 @@ interface Watcher {
   reload(): void;
 }
 
-/** Calls listeners: one that throws does not keep the others from hearing, and its error is the page's. */
-function callAll<T>(listeners: ReadonlySet<(value: T) => void>, value: T): void {
-  for (const listener of [...listeners])
+/**
+ * Calls listeners: one that throws does not keep the others from hearing, and its error is the page's. One that another
+ * one takes away meanwhile is not called.
+ */
+export function callAll<T>(listeners: ReadonlySet<(value: T) => void>, value: T): void {
+  for (const listener of [...listeners]) {
+    if (!listeners.has(listener)) continue;
     try {
       listener(value);
     } catch (error) {
@@ -49,6 +53,7 @@ function callAll<T>(listeners: ReadonlySet<(value: T) => void>, value: T): void 
         throw error;
       });
     }
+  }
 }
 
 /** Everyone who watches a database. */
@@ -163,7 +168,9 @@ abstract class LiveAnswer<T> implements Live<T>, Watcher {
   }
 
   #apply(changes: readonly Change[]): void {
-    const after = this.loaded ? this.after(this.snapshot, changes) : undefined;
+    // An answer that could not be had anew is from before changes that are not known any more.
+    const known = this.loaded && this.error === undefined;
+    const after = known ? this.after(this.snapshot, changes) : undefined;
     if (after === undefined) this.reload();
     else if (after.value !== this.snapshot) this.#set(after.value, true, undefined);
   }

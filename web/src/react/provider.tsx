@@ -11,7 +11,7 @@ import {
 } from 'react';
 import { currentRoom, followAddress, showRoom } from '../client/room/address.ts';
 import type { RoomError } from '../protocol/error.ts';
-import { ClientIdContext } from './client-id.ts';
+import { ClientIdContext } from './client_id.ts';
 import { DatabaseContext, SessionContext } from './context.ts';
 import { RoomSession, type SessionPlan } from './session.ts';
 

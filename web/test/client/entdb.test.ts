@@ -33,6 +33,16 @@ test('two devices converge both ways, and changes arrive by themselves', async (
   await untilConverged(one, other);
 });
 
+test('an update leaves alone what it does not name, or names as undefined', async () => {
+  const device = await openDevice(newSeed(), []);
+  const { eid } = await device.insert({ type: 'note', body: { text: 'kept' }, group: 'home' });
+  await device.update(eid, { type: undefined, body: undefined, group: undefined });
+  expect(await device.get(eid)).toMatchObject({ type: 'note', body: { text: 'kept' }, group: 'home' });
+  await device.update(eid, { body: null, group: null });
+  const ent = await device.get(eid);
+  expect([ent?.body, ent?.group]).toEqual([null, undefined]);
+});
+
 test('what was written before there was a link, and by the thousand, is at the host when sync ends', async () => {
   const seed = newSeed();
   const one = await openDevice(seed, []);

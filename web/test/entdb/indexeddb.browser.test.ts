@@ -3,7 +3,7 @@
 
 import fc from 'fast-check';
 import { openDB } from 'idb';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { type Change, Database } from '../../src/entdb/database.ts';
 import { deleteIndexedDb, openIndexedDb } from '../../src/entdb/storage/indexeddb.ts';
 import { until } from '../support/until.ts';
@@ -80,6 +80,42 @@ test('bytes in a body are stored without what is around them', async () => {
   const row: { bod: Uint8Array } = await database.get('entities', eid(1));
   expect(row.bod.buffer.byteLength).toBe(3);
   database.close();
+});
+
+/** Counts what is asked of IndexedDB until the test ends, by method. */
+function countRequests(): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const owner of [IDBObjectStore.prototype, IDBIndex.prototype]) {
+    for (const name of ['get', 'getAll', 'count', 'openCursor', 'put', 'delete'] as const) {
+      if (!Object.hasOwn(owner, name)) continue;
+      const original: unknown = Reflect.get(owner, name);
+      if (typeof original !== 'function') continue;
+      Reflect.set(owner, name, function (this: unknown, ...given: unknown[]) {
+        counts[name] = (counts[name] ?? 0) + 1;
+        return Reflect.apply(original, this, given);
+      });
+      onTestFinished(() => void Reflect.set(owner, name, original));
+    }
+  }
+  return counts;
+}
+
+test('what a host brings costs one look and two puts a message, and comparing afterwards a few looks for all', async () => {
+  const link = await world.database.addLink(host(1));
+  const bags = Array.from(
+    { length: 200 },
+    (_, at) => [at + 1, { type: 'whole', message: update(eid(at), 1, 1, 't', at) }] as const,
+  );
+  const counts = countRequests();
+  const others = () => Object.entries(counts).reduce((sum, [, count]) => sum + count, 0);
+  await world.database.receive(link, { bags });
+  expect([counts.get, counts.put]).toEqual([200, 400]);
+  expect(others()).toBeLessThan(615);
+  await world.database.setStage(link, 'upload');
+  const before = others();
+  expect(await world.database.fill(link, 1_000)).toBe(false);
+  expect(others() - before).toBeLessThan(15);
+  expect(await world.database.waiting(link)).toBe(0);
 });
 
 test('what breaks off in the middle leaves nothing half written', async () => {

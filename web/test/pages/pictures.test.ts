@@ -68,9 +68,13 @@ test('three people at a whiteboard', async () => {
   const second = await visit(browser, first.page.url());
   const third = await visit(browser, first.page.url(), { viewport: PHONE, colorScheme: 'dark' });
   open.push(second.context, third.context);
+  const pick = (page: Page, name: string) => page.getByRole('button', { name }).click();
+  await pick(first.page, 'Orange');
   await draw(first.page, circle(420, 380, 120));
+  await pick(first.page, 'Blue');
   await draw(first.page, circle(380, 350, 12));
   await draw(first.page, circle(465, 350, 12));
+  await pick(second.page, 'Red');
   await draw(second.page, [
     [360, 420],
     [390, 450],
@@ -78,6 +82,7 @@ test('three people at a whiteboard', async () => {
     [470, 445],
     [490, 415],
   ]);
+  await pick(second.page, 'Green');
   await draw(second.page, [
     [640, 500],
     [700, 320],
@@ -105,10 +110,28 @@ test('three people at a whiteboard', async () => {
   await take(third.page, 'whiteboard-phone');
 });
 
+test('the inspector at a room in use', async () => {
+  const board = await visit(browser, `${server.url}/whiteboard`);
+  open.push(board.context);
+  await board.page.waitForURL(/#room=/);
+  const room = new URL(board.page.url()).hash;
+  const { page, context } = await visit(browser, `${server.url}/inspector${room}`, {
+    viewport: { width: 1280, height: 1150 },
+  });
+  open.push(context);
+  await page.getByText(/Live from here/).waitFor();
+  for (let line = 0; line < 5; line += 1) {
+    await draw(board.page, circle(300 + 120 * line, 300, 40));
+  }
+  await page.waitForTimeout(1_500);
+  await take(page, 'inspector');
+});
+
 test('notes on a desk and on a phone', async () => {
   const one = await visit(browser, `${server.url}/notes`);
   open.push(one.context);
   await one.page.getByRole('button', { name: 'Start writing' }).click();
+  await one.page.locator('.words li').nth(23).waitFor();
   const words = (await one.page.locator('.words li').allTextContents()).join(' ');
   await one.page.getByRole('button', { name: 'I have written them down' }).click();
   const notes = [

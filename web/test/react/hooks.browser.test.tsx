@@ -294,6 +294,26 @@ test('a component that changes a rendered state does not damage what is shared',
   await two.sees('items', '1');
 });
 
+function AheadOfItself() {
+  const [items, dispatch] = useSharedReducer('items', changeInPlace, [{ id: 1, done: false }]);
+  const ahead = () => {
+    for (const item of items) item.done = true;
+    dispatch({ type: 'toggle', id: 1 });
+  };
+  return (
+    <>
+      <p data-testid="items">{items.map(({ done }) => String(done)).join(' ')}</p>
+      <Button name="ahead" does={ahead} />
+    </>
+  );
+}
+
+test('a component that changes a rendered state as its action will is rendered with it', async () => {
+  const one = await comes(<AheadOfItself />);
+  await one.clicks('ahead');
+  expect(one.text('items')).toBe('true');
+});
+
 // usePresence
 
 function Here({ at = 'here', shows }: { at?: string; shows: string }) {

@@ -1,6 +1,7 @@
 // Sends a session's calls over HTTP. It knows nothing of what they say: bytes go out, bytes or a failure come back,
 // within bounds of time and length.
 
+import { concatBytes } from '../../protocol/host/bytes.ts';
 import type { HostAddress } from './address.ts';
 import type { CallAction, CallResult, Failure } from './event.ts';
 
@@ -85,7 +86,7 @@ export class HostDriver {
       }
       silence.allow(this.#silenceMs);
       const { done, value } = await reader.read();
-      if (done) return { ok: true, body: joined(parts, length) };
+      if (done) return { ok: true, body: concatBytes(...parts) };
       parts.push(value);
       length += value.length;
     }
@@ -128,18 +129,6 @@ class Silence {
 
 function failed(failure: Failure): CallResult {
   return { ok: false, failure };
-}
-
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const [first] = parts;
-  if (parts.length === 1 && first !== undefined) return first;
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** What went wrong, for people, without the address. Browsers keep the cause to themselves; Node has a code for it. */

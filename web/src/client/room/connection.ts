@@ -34,6 +34,9 @@ import type {
 /** Longest time that a timer can be set for; a longer one is set again. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
+/** What nobody wants to hear any more after `close`, even if it came before. */
+const NEWS: ReadonlySet<SessionAction['type']> = new Set(['deliver', 'entry', 'reached', 'reset', 'size']);
+
 interface Waiter {
   readonly resolve: (outcome: never) => void;
   readonly reject: (error: RoomError) => void;
@@ -58,8 +61,12 @@ export interface Page<Item, Next> {
 export class RoomConnection {
   readonly #link: RoomLink;
   readonly #options: RoomOptions;
-  readonly #now: () => number;
+  readonly #clock: () => number;
+  /** What `#clock` said last, and by how much it is behind since it was set back. */
+  #latest = 0;
+  #behindMs = 0;
   readonly #session: Session;
+  #cursor: Cursor | null;
 
   #socket: Socket | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -87,7 +94,8 @@ export class RoomConnection {
   constructor(url: string, options: RoomOptions = {}) {
     this.#link = parseRoomUrl(url);
     this.#options = options;
-    this.#now = options.now ?? Date.now;
+    this.#clock = options.now ?? Date.now;
+    this.#cursor = options.cursor ?? null;
     this.#session = new Session({
       codec: options.encoding === 'cbor' ? null : jsonCodec,
       client: options.client === undefined ? randomClient() : checkClient(options.client),
@@ -113,9 +121,9 @@ export class RoomConnection {
     return this.#status;
   }
 
-  /** Everything up to here was delivered. Save it with what you made of it, and pass it as `cursor` to go on from here. */
+  /** Everything up to here was delivered; in a listener: up to what it hears now. Save it with what you made of it, and pass it as `cursor` to go on from here. */
   get cursor(): Cursor | null {
-    return this.#session.cursor;
+    return this.#cursor;
   }
 
   /**
@@ -128,6 +136,8 @@ export class RoomConnection {
       if (this.#status.state === 'closed') reject(new RoomError('closed', 'this connection was closed'));
       else this.#begin();
     });
+    // Nobody has to wait for it: the status tells the same.
+    this.#connecting.catch(() => {});
     return this.#connecting;
   }
 
@@ -251,6 +261,14 @@ export class RoomConnection {
     this.#tell((now) => this.#session.useCodec(loaded && cborCodec(loaded), now));
   }
 
+  /** The time, which never goes back: every wait would grow by as much as the clock was set back. */
+  #now(): number {
+    const told = this.#clock() + this.#behindMs;
+    if (told < this.#latest) this.#behindMs += this.#latest - told;
+    this.#latest = Math.max(told, this.#latest);
+    return this.#latest;
+  }
+
   #token(): number {
     this.#lastToken += 1;
     return this.#lastToken;
@@ -289,6 +307,7 @@ export class RoomConnection {
   }
 
   #do(action: SessionAction): void {
+    if (this.#session.ended && NEWS.has(action.type)) return;
     switch (action.type) {
       case 'open':
         this.#open(action.query, action.subprotocol);
@@ -311,6 +330,9 @@ export class RoomConnection {
         if (listener !== undefined) callSafely(() => listener(action.event));
         break;
       }
+      case 'reached':
+        this.#cursor = action.cursor;
+        break;
       case 'entry': {
         const { key, seq, value } = action.entry;
         this.#entries.call(key, { seq, value }, action.own);
@@ -371,14 +393,14 @@ export class RoomConnection {
     const at = this.#session.wakeAt();
     if (at === null) return;
     const delay = Math.min(Math.max(at - this.#now(), 0), TIMER_MS_MAX);
-    // A clock that was set back must not make the wait longer.
+    // The timer's clock may be a little ahead of this one.
     const fire = (): void => this.#fire(delay < TIMER_MS_MAX ? at : 0);
     this.#timer = setTimeout(fire, delay);
   }
 
   #fire(at: number): void {
-    this.#session.timer(Math.max(this.#now(), at));
-    this.#run();
+    this.#latest = Math.max(this.#now(), at);
+    this.#tell((now) => this.#session.timer(now));
   }
 
   #tellStatus(): void {

@@ -2,7 +2,13 @@
 // Pure: events come in with the time, actions go out (`take`). It opens no socket, reads no clock and calls no listener.
 
 import { badMessage, RoomError } from '../../protocol/error.ts';
-import { ANSWER_MS_MAX, OPEN_MS_MAX, READS_MAX, SILENCE_MS_MAX, WILLS_MAX } from '../../protocol/limits.ts';
+import {
+  ANSWER_MS_MAX,
+  BACKOFF_MS_MAX,
+  OPEN_MS_MAX,
+  READS_MAX,
+  SILENCE_MS_MAX,
+} from '../../protocol/limits.ts';
 import type { PushAction } from '../../protocol/room/action.ts';
 import type { ClientMessage, PushMessage } from '../../protocol/room/client_message.ts';
 import type { Codec, Frame } from '../../protocol/room/codec.ts';
@@ -17,11 +23,13 @@ import { Backoff } from './backoff.ts';
 import { announcesEnd, CLOSE_TOO_LARGE, connectsAgain, readClose, sentEverybodyAway } from './close_code.ts';
 import { Outbox, type OutboxItem, type Settled } from './outbox.ts';
 import { Pace } from './pace.ts';
+import { Reads } from './reads.ts';
 import { passesLater } from './refusal.ts';
 import { type Request, Requests } from './requests.ts';
 import type { Probe, SessionAction } from './session_action.ts';
 import { type Delivery, Subscriptions } from './subscriptions.ts';
 import type { RoomStatus } from './types.ts';
+import { Wills } from './wills.ts';
 
 /** How a session begins. */
 export interface SessionOptions {
@@ -50,17 +58,6 @@ type State =
   | 'waiting'
   | 'closed';
 
-interface Read {
-  readonly message: ClientMessage;
-  readonly kind: Request['kind'];
-  sent: boolean;
-}
-
-interface Will {
-  readonly value: unknown;
-  readonly token: number;
-}
-
 /** One connection's rules. */
 export class Session {
   readonly #client: string;
@@ -69,14 +66,16 @@ export class Session {
   #state: State = 'idle';
   #actions: SessionAction[] = [];
 
-  /** Everything up to here was delivered; null before the first hello. */
+  /** Everything up to here was handed on; null before the first hello. */
   #cursor: Cursor | null;
   /** The last hello's epoch; it becomes the cursor's once the server went on without a reset. */
   #epoch: string | null = null;
-  /** The epoch of a catching up that did not reach `live`: if the next hello names another, it is void. */
+  /** The epoch of a catching up that began and did not reach `live`: if the next hello names another, it is void. */
   #unfinished: string | null = null;
   /** Start again from 0, and treat what comes as another history. */
   #fromStart = false;
+  /** The room's head at the last hello. */
+  #head = 0;
   #lastId: number | null = null;
   #readOnly = false;
   #roomClosed = false;
@@ -89,9 +88,8 @@ export class Session {
   readonly #requests = new Requests();
   readonly #pace = new Pace();
   readonly #backoff = new Backoff();
-  /** Reads that are not answered, also over cuts. */
-  readonly #reads = new Map<number, Read>();
-  readonly #wills = new Map<string, Will>();
+  readonly #reads = new Reads();
+  readonly #wills = new Wills();
   /** Numbers of own pushes whose echo has not come: the ack is before it. */
   readonly #own = new Map<number, number>();
 
@@ -139,9 +137,9 @@ export class Session {
     };
   }
 
-  /** Everything up to here was delivered: where another connection could go on. Null before the first hello. */
-  get cursor(): Cursor | null {
-    return this.#cursor;
+  /** Whether it is over for good. */
+  get ended(): boolean {
+    return this.#state === 'closed';
   }
 
   /** When `timer` is due; null: never. */
@@ -165,6 +163,8 @@ export class Session {
 
   /** The codec has been loaded; null: that failed. */
   useCodec(codec: Codec | null, now: number): void {
+    // Asked for twice, because it took long, it comes twice.
+    if (this.#codec !== null) return;
     if (codec === null) {
       if (this.#state === 'opening')
         this.#fault(new RoomError('network', 'the CBOR codec could not be loaded'), now);
@@ -198,28 +198,27 @@ export class Session {
   read(token: number, message: ClientMessage, now: number): void {
     const refusal = this.#state === 'closed' ? this.#ended() : this.#readRefusal(message);
     if (refusal !== null) {
-      this.#actions.push({ type: 'answer', token, outcome: refusal });
+      this.#tell(token, refusal);
       return;
     }
-    this.#reads.set(token, { message, kind: kindOf(message), sent: false });
+    this.#reads.add(token, message);
     this.#flush(now, false);
   }
 
   /** Sets or takes back (null) what is relayed when this connection ends. It is set again on every connection. */
   will(token: number, key: string, value: unknown): void {
-    let will: Will;
     try {
+      if (this.#state === 'closed') throw this.#ended();
+      if (value === undefined) throw badMessage('a will is a value or null');
       // It is written down on every connection anew, and the caller may change what was passed.
-      will = { value: clone(value), token };
-      this.#checkWill(key, value);
+      const kept = clone(value);
+      const older = this.#wills.set(key, kept, token);
+      if (older !== undefined) this.#tell(older, undefined);
+      if (this.#joined()) this.#sendWill(key, kept, token);
+      else if (value === null) this.#dropTakenBack();
     } catch (error) {
-      this.#actions.push({ type: 'answer', token, outcome: asRoomError(error) });
-      return;
+      this.#tell(token, asRoomError(error));
     }
-    const older = this.#wills.get(key);
-    if (older !== undefined) this.#actions.push({ type: 'answer', token: older.token, outcome: undefined });
-    this.#wills.set(key, will);
-    if (this.#joined()) this.#sendWill(key, will.value, token);
   }
 
   /** Adds a listener of a key. */
@@ -261,9 +260,13 @@ export class Session {
     if (this.#state !== 'probing') return;
     const words = probe.answered ? 'the server takes no WebSocket now' : 'the server did not answer';
     const error = probe.error ?? new RoomError('network', words);
-    // Once it worked, only the server's own word ends it; a proxy may answer anything while the server restarts.
-    const passes = passesLater(error) || (this.#greeted && error.code === 'refused');
-    if (passes) this.#wait(error, Math.max(error.retryMs ?? 0, this.#backoff.next(this.#random())), now);
+    // Once it worked, a proxy may answer anything while the server restarts; and a room that is lost may come back, put
+    // there again or restored, and pushes wait here for it.
+    const gone = this.#greeted && error.code === 'unknown_room';
+    const passes = gone || passesLater(error) || (this.#greeted && error.code === 'refused');
+    const random = this.#random();
+    const least = gone ? (BACKOFF_MS_MAX * (1 + random)) / 2 : 0;
+    if (passes) this.#wait(error, Math.max(error.retryMs ?? 0, least, this.#backoff.next(random)), now);
     else this.#end(error);
   }
 
@@ -333,11 +336,10 @@ export class Session {
     this.#requests.clear();
     this.#subscriptions.disconnected();
     for (const settled of this.#outbox.disconnected()) this.#settle(settled);
-    for (const [token, read] of this.#reads) {
-      read.sent = false;
-      // A ping asks about the connection that is gone.
-      if (read.kind === 'ping') this.#answer(token, new RoomError('offline', 'the connection was lost'));
+    for (const token of this.#reads.disconnected()) {
+      this.#tell(token, new RoomError('offline', 'the connection was lost'));
     }
+    this.#dropTakenBack();
   }
 
   #lost(code: number, error: RoomError, now: number): void {
@@ -378,10 +380,7 @@ export class Session {
     this.#reason = error;
     this.#retryAt = null;
     for (const settled of this.#outbox.rejectAll(error)) this.#settle(settled);
-    for (const token of [...this.#reads.keys()]) this.#answer(token, error);
-    for (const { token } of this.#wills.values())
-      this.#actions.push({ type: 'answer', token, outcome: error });
-    this.#wills.clear();
+    for (const token of [...this.#reads.clear(), ...this.#wills.clear()]) this.#tell(token, error);
     this.#actions.push({ type: 'end', error });
   }
 
@@ -413,11 +412,10 @@ export class Session {
     }
     switch (message.type) {
       case 'reset':
-        this.#cursor = { epoch: message.epoch, seq: 0 };
-        this.#join(true, message.seq, now);
+        this.#join(true, now);
         break;
       case 'live':
-        this.#join(false, message.seq, now);
+        this.#join(false, now);
         this.#reached(message.seq);
         this.#live(now);
         break;
@@ -461,37 +459,37 @@ export class Session {
     this.#greeted = true;
     this.#reason = null;
     this.#epoch = hello.epoch;
+    this.#head = hello.seq;
     this.#lastId = hello.lastId;
     this.#readOnly = hello.readOnly;
     this.#roomClosed = hello.closed;
     this.#limits = hello.limits;
     this.#pace.start(hello.limits.pushesPerSecond, now);
     this.#state = 'joining';
-    if (this.#cursor !== null) {
-      this.#unfinished = hello.epoch;
-      return;
-    }
-    this.#cursor = { epoch: hello.epoch, seq: hello.seq };
-    this.#join(false, hello.seq, now);
+    if (this.#cursor !== null) return;
+    this.#reached(hello.seq);
+    this.#join(false, now);
     this.#live(now);
   }
 
   /** It is known now whether the cursor was good: whatever waited can go. */
-  #join(reset: boolean, head: number, now: number): void {
+  #join(reset: boolean, now: number): void {
     if (this.#state !== 'joining') return;
     const other = reset || this.#fromStart;
     this.#fromStart = false;
     this.#state = 'catching-up';
     if (other) {
       this.#own.clear();
-      this.#subscriptions.reset(head);
+      this.#subscriptions.reset(this.#head);
+      this.#cursor = null;
+      this.#reached(0);
       this.#actions.push({ type: 'reset' });
     }
     const { settled, uncertain } = this.#outbox.resume(this.#lastId, other, now);
     for (const one of settled) this.#settle(one);
     if (uncertain.length > 0) this.#actions.push({ type: 'uncertain', pushes: uncertain });
     if (this.#readOnly) for (const one of this.#outbox.rejectAll(readOnly())) this.#settle(one);
-    for (const [key, { value, token }] of this.#wills) this.#sendWill(key, value, token);
+    for (const will of this.#wills.standing()) this.#sendWill(...will);
   }
 
   #live(now: number): void {
@@ -502,10 +500,14 @@ export class Session {
   }
 
   #caughtUp(data: readonly RoomEntry[], now: number): void {
-    this.#join(false, 0, now);
-    // Entries of two keys may share a number, but never across two messages.
+    this.#join(false, now);
     const heard = this.#cursor?.seq ?? 0;
-    for (const entry of data) if (entry.seq > heard) this.#entry(entry);
+    const fresh = data.filter(({ seq }) => seq > heard);
+    if (fresh.length > 0) this.#unfinished = this.#epoch;
+    // Entries of two keys may share a number, but never across two messages: only the last one passes it.
+    fresh.forEach((entry, place) => {
+      this.#entry(entry, fresh[place + 1]?.seq !== entry.seq);
+    });
   }
 
   #pushed(entry: RoomEntry, now: number): void {
@@ -516,14 +518,14 @@ export class Session {
       this.#fault(badMessage('a number is missing'), now);
       return;
     }
-    this.#entry(entry);
+    this.#entry(entry, true);
   }
 
-  #entry(entry: RoomEntry): void {
+  #entry(entry: RoomEntry, passes: boolean): void {
     const own = this.#own.get(entry.seq);
     this.#own.delete(entry.seq);
     const { key, seq, value } = entry;
-    this.#reached(seq);
+    if (passes) this.#reached(seq);
     this.#deliver(
       this.#subscriptions.push(key, { type: 'push', seq, value, ...(own !== undefined && { own }) }),
     );
@@ -532,6 +534,7 @@ export class Session {
 
   #reached(seq: number): void {
     this.#cursor = { epoch: this.#epoch, seq: Math.max(seq, this.#cursor?.seq ?? 0) };
+    this.#actions.push({ type: 'reached', cursor: this.#cursor });
   }
 
   #acknowledged(ack: ServerMessage & { type: 'ack' }): void {
@@ -561,9 +564,8 @@ export class Session {
     if (kind === 'push' && id !== undefined) {
       this.#outbox.remove(id);
       this.#settle({ id, outcome: error });
-    } else if (kind === 'will') {
-      this.#wills.delete(key);
-      if (token !== undefined) this.#actions.push({ type: 'answer', token, outcome: error });
+    } else if (kind === 'will' && token !== undefined) {
+      if (this.#wills.refused(key, token)) this.#tell(token, error);
     } else if (token !== undefined) {
       this.#answer(token, error);
     } else if (kind === 'get') {
@@ -580,11 +582,9 @@ export class Session {
     for (const key of this.#subscriptions.toAsk()) {
       this.#send({ type: 'get', key, seq: 0 }, { kind: 'get', key });
     }
-    for (const [token, read] of this.#reads) {
-      if (read.sent) continue;
-      read.sent = true;
-      const key = read.message.type === 'get' && 'key' in read.message ? { key: read.message.key } : {};
-      this.#send(read.message, { kind: read.kind, token, ...key });
+    for (const { token, message, kind } of this.#reads.toAsk()) {
+      const key = message.type === 'get' && 'key' in message ? { key: message.key } : {};
+      this.#send(message, { kind, token, ...key });
     }
     this.#paceAt = null;
     for (;;) {
@@ -640,11 +640,9 @@ export class Session {
       this.#requests.sent({ kind: 'will', key, token });
       this.#actions.push({ type: 'send', frame });
     } catch (error) {
-      this.#wills.delete(key);
-      this.#actions.push({ type: 'answer', token, outcome: asRoomError(error) });
+      if (this.#wills.refused(key, token)) this.#tell(token, asRoomError(error));
       return;
     }
-    if (value === null) this.#wills.delete(key);
     // A will is not answered; what stands behind it is.
     this.#send({ type: 'ping', nonce: null }, { kind: 'ping' });
   }
@@ -691,13 +689,6 @@ export class Session {
     return this.#reads.size >= READS_MAX ? new RoomError('queue_full', 'too many reads wait') : null;
   }
 
-  #checkWill(key: string, value: unknown): void {
-    if (this.#state === 'closed') throw this.#ended();
-    if (value === undefined) throw badMessage('a will is a value or null');
-    const more = value !== null && !this.#wills.has(key);
-    if (more && this.#wills.size >= WILLS_MAX) throw new RoomError('queue_full', 'too many wills');
-  }
-
   #answerOf(kind: Request['kind'], key: string | undefined, outcome: unknown): void {
     const { request, taken } = this.#requests.answered(kind, key);
     this.#wereTaken(taken);
@@ -705,13 +696,22 @@ export class Session {
   }
 
   #answer(token: number, outcome: unknown): void {
-    if (this.#reads.delete(token)) this.#actions.push({ type: 'answer', token, outcome });
+    if (this.#reads.remove(token)) this.#tell(token, outcome);
   }
 
   #wereTaken(wills: readonly Request[]): void {
-    for (const { token } of wills) {
-      if (token !== undefined) this.#actions.push({ type: 'answer', token, outcome: undefined });
+    for (const { key = '', token } of wills) {
+      if (token !== undefined && this.#wills.taken(key, token)) this.#tell(token, undefined);
     }
+  }
+
+  /** Nothing of an earlier connection has to be taken back: it ended, and its wills with it. */
+  #dropTakenBack(): void {
+    for (const token of this.#wills.disconnected()) this.#tell(token, undefined);
+  }
+
+  #tell(token: number, outcome: unknown): void {
+    this.#actions.push({ type: 'answer', token, outcome });
   }
 
   #settle(settled: Settled): void {
@@ -721,11 +721,6 @@ export class Session {
   #deliver(deliveries: readonly Delivery[]): void {
     for (const delivery of deliveries) this.#actions.push({ type: 'deliver', ...delivery });
   }
-}
-
-function kindOf(message: ClientMessage): Request['kind'] {
-  if (message.type !== 'get') return message.type;
-  return 'key' in message ? 'get' : 'page';
 }
 
 function clone(value: unknown): unknown {

@@ -2,6 +2,7 @@
 
 import type { RoomError } from '../../protocol/error.ts';
 import type { Frame } from '../../protocol/room/codec.ts';
+import type { Cursor } from '../../protocol/room/name.ts';
 import type { RoomEntry } from '../../protocol/room/server_message.ts';
 import type { Settled } from './outbox.ts';
 import type { Delivery } from './subscriptions.ts';
@@ -19,6 +20,8 @@ export type SessionAction =
   /** Ask over HTTP why no socket could be opened. */
   | { readonly type: 'probe' }
   | ({ readonly type: 'deliver' } & Delivery)
+  /** What follows brings whoever hears it to here. */
+  | { readonly type: 'reached'; readonly cursor: Cursor }
   | { readonly type: 'entry'; readonly entry: RoomEntry; readonly own: number | undefined }
   | { readonly type: 'size'; readonly key: string; readonly size: number }
   | ({ readonly type: 'settle' } & Settled)

@@ -32,12 +32,15 @@ interface Key {
 /** The listeners of a connection's keys. */
 export class Subscriptions {
   #keys = new Map<string, Key>();
+  /** Keys that may have to be asked for: looking through all of them at each message is too much for many. */
+  #unasked = new Set<string>();
 
   /** Adds a listener. With `replay` it hears an `init` first. */
   add(key: string, listener: number, replay: boolean): void {
     const state = this.#keys.get(key) ?? { listeners: new Map(), asked: false, held: [] };
     this.#keys.set(key, state);
     state.listeners.set(listener, { replay, waiting: replay, heard: 0 });
+    if (replay) this.#unasked.add(key);
   }
 
   /** Removes a listener, and the key with its last one. */
@@ -50,11 +53,13 @@ export class Subscriptions {
   /** Keys to ask the server for. Each is named once a connection, however many wait for it. */
   toAsk(): readonly string[] {
     const keys: string[] = [];
-    for (const [key, state] of this.#keys) {
-      if (state.asked || !someoneWaits(state)) continue;
+    for (const key of this.#unasked) {
+      const state = this.#keys.get(key);
+      if (state === undefined || state.asked || !someoneWaits(state)) continue;
       state.asked = true;
       keys.push(key);
     }
+    this.#unasked.clear();
     return keys;
   }
 
@@ -64,6 +69,7 @@ export class Subscriptions {
       state.asked = false;
       state.held = [];
     }
+    this.#unasked = new Set(this.#keys.keys());
   }
 
   /** The room has another history, with this head: whoever had the old stream needs the new one. */
@@ -121,7 +127,8 @@ function someoneWaits(state: Key): boolean {
 /**
  * Held pushes are contained in the `init`, except relays. One that stands above the first retained entry and is not in
  * the `init` can only be a relay. One below it may have been stored and replaced since: telling it would undo the
- * replacement, so it is dropped; at worst that is a relay from before the subscription was answered.
+ * replacement, so it is dropped; at worst that is a relay from before the subscription was answered. Of an empty stream
+ * all are told: what was stored and trimmed to nothing meanwhile, those who listened before have heard just so.
  */
 function relaysAmong(held: readonly Push[], entries: readonly StreamEntry[]): Push[] {
   const first = entries[0]?.seq ?? 0;

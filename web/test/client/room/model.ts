@@ -2,7 +2,7 @@
 // It keeps to the rules of docs/rooms.md that the session relies on; the real server is tested elsewhere.
 
 import { Session } from '../../../src/client/room/session.ts';
-import type { SessionAction } from '../../../src/client/room/session_action.ts';
+import type { Probe, SessionAction } from '../../../src/client/room/session_action.ts';
 import type { Acknowledgement, KeyEvent } from '../../../src/client/room/types.ts';
 import type { RoomError } from '../../../src/protocol/error.ts';
 import type { ClientMessage, PushMessage } from '../../../src/protocol/room/client_message.ts';
@@ -28,6 +28,8 @@ interface Peer {
 /** The server: stores, numbers, remembers clients, tells everybody. */
 export class ModelRoom {
   epoch = 'e1';
+  /** Epochs of earlier runs of the same history. */
+  epochs: string[] = [];
   head = 0;
   entries: Stored[] = [];
   lastIds = new Map<string, number>();
@@ -41,8 +43,9 @@ export class ModelRoom {
     peer.send({ type: 'hello', epoch, seq, last_id, read_only: false, closed: false, limits });
     if (since === null) return;
     const [of = '', number = '0'] = since.split('.');
-    const good = since === '0' || (of === epoch && Number(number) <= seq);
-    if (!good) peer.send({ type: 'reset', reason: of === epoch ? 'ahead' : 'unknown_epoch', epoch, seq });
+    const known = of === epoch || (of === 'e1' && this.epochs.includes(epoch));
+    const good = since === '0' || (known && Number(number) <= seq);
+    if (!good) peer.send({ type: 'reset', reason: known ? 'ahead' : 'unknown_epoch', epoch, seq });
     peer.at = good ? Number(number) : 0;
   }
 
@@ -103,9 +106,13 @@ export class ModelClient {
   resets = 0;
   readonly uncertain: number[] = [];
   answers: unknown[] = [];
+  /** Whose answers these are. */
+  readonly answered: number[] = [];
   sent: string[] = [];
   query = '';
   now = 0;
+  /** What asking over HTTP brings. */
+  probe: Probe = { answered: false, error: null };
   ended: RoomError | null = null;
   readonly #room: ModelRoom;
   #toServer: string[] = [];
@@ -144,6 +151,13 @@ export class ModelClient {
     this.session.opened();
     this.#room.join(this.#peer, this.query.match(/since=([^&]*)/)?.[1] ?? null);
     return true;
+  }
+
+  /** The socket that was asked for cannot be opened. */
+  fail(): void {
+    this.#disconnect();
+    this.session.closed(1006, '', this.now);
+    this.settle();
   }
 
   /** The server reads on, while this connection catches up. */
@@ -218,7 +232,7 @@ export class ModelClient {
         this.#disconnect();
         break;
       case 'probe':
-        this.session.probed({ answered: false, error: null }, this.now);
+        this.session.probed(this.probe, this.now);
         break;
       case 'deliver':
         this.#hear(action.listener, action.event);
@@ -232,6 +246,7 @@ export class ModelClient {
         break;
       case 'answer':
         this.answers.push(action.outcome);
+        this.answered.push(action.token);
         break;
       case 'reset':
         this.resets += 1;

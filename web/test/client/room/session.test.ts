@@ -46,16 +46,20 @@ describe('resuming', () => {
     one.settle();
     one.calm();
     one.cut();
+    room.entries.push({ key: 'k', value: 'b', seq: 2 });
+    room.head = 2;
     one.wait();
     one.open();
-    one.stepIn(); // hello, and then the end
+    one.stepPage();
+    one.stepIn(); // hello
+    one.stepIn(); // a page, and then the end
     one.cut();
     room.epoch = 'e2';
     one.calm();
     expect(one.query).toBe('client=c&since=0');
     expect([one.resets, one.session.status().state]).toEqual([1, 'live']);
-    expect(one.events.map(({ type }) => type)).toEqual(['init', 'push', 'init']);
-    expect(one.shown).toEqual(['a']);
+    expect(one.events.map(({ type }) => type)).toEqual(['init', 'push', 'push', 'init']);
+    expect(one.shown).toEqual(['a', 'b']);
   });
 
   test('a hole in the live numbers is gone back for', () => {

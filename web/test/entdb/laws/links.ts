@@ -172,6 +172,59 @@ export const links: Record<string, Law> = {
     expect(sorted(await waiting(world, link))).toEqual(lacking);
   },
 
+  'filling finds what is lacking among much that is not': async (world) => {
+    const link = await world.database.addLink(host(1));
+    // Two states, and between their ids many ends that the host has: more than are read at once.
+    const ids = Array.from({ length: 60 }, (_, id) => id);
+    const isState = (id: number) => id === 0 || id === 59;
+    const sent = ids.map((id) =>
+      isState(id) ? update(eid(id), 0, 0, 't', id) : message(eid(id), 9, 9, null),
+    );
+    const held = sent.slice(1);
+    await world.database.receive(link, whole(...held.map((one, at) => [at + 1, one] as const)));
+    await world.database.setStage(link, 'done');
+    const other = await world.database.addLink(host(2));
+    await world.database.receive(other, whole([1, update(eid(0), 0, 0, 't', 0)]));
+    // It waits already.
+    expect(await world.database.waiting(link)).toBe(1);
+    await world.database.setStage(link, 'upload');
+    while (await world.database.fill(link, 2));
+    expect(await world.database.waiting(link)).toBe(1);
+    await world.database.setStage(other, 'upload');
+    while (await world.database.fill(other, 2));
+    expect(sorted(await waiting(world, other))).toEqual(sorted(sent.slice(1)));
+  },
+
+  'of many entities at once as much is known as of each': async (world) => {
+    const link = await world.database.addLink(host(1));
+    const ids = Array.from({ length: 200 }, (_, id) => id);
+    const sent = ids.map((id) => update(eid(id), 0, 0, 't', id));
+    await world.database.receive(link, whole(...sent.map((one, at) => [at + 1, one] as const)));
+    const write = (some: readonly number[]) =>
+      world.database.putMany(some.map((id) => [eid(id), { type: 't', body: 'new' }] as const));
+    const inOrder = ids.map((id) => ({ id, eid: eid(id) })).sort((a, b) => (a.eid < b.eid ? -1 : 1));
+    // Some whose ids lie together, some that are far apart, and both once more.
+    const near = inOrder.slice(50, 80).map(({ id }) => id);
+    const far = inOrder.filter((_, at) => at % 10 === 0).map(({ id }) => id);
+    for (const some of [near, far, near, far]) await write(some);
+    const written = new Set([...near, ...far]);
+    expect(await world.database.waiting(link)).toBe(written.size);
+    for (const id of ids) {
+      const changed = written.has(id);
+      expect(await world.database.durableAt(eid(id))).toEqual([
+        { link, stored: changed ? null : id + 1, waiting: changed },
+      ]);
+    }
+    const pushed = await waiting(world, link);
+    await world.database.pushed(
+      link,
+      heads(pushed).map((head, at) => [head, 300 + at] as const),
+    );
+    expect(await world.database.waiting(link)).toBe(0);
+    const pairs = await world.database.prunable(link, 1_000);
+    expect(new Set(pairs.map(({ bag }) => bag - 1))).toEqual(written);
+  },
+
   'a reset forgets numbers and fills again': async (world) => {
     const link = await world.database.addLink(host(1));
     const theirs = update(eid(1), 0, 0, 't', 1);

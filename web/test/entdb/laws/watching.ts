@@ -130,6 +130,19 @@ export const watching: Record<string, Law> = {
     }
   },
 
+  'who unsubscribes hears nothing any more, not even of what is being told': async (world) => {
+    const heard: string[] = [];
+    world.database.onChange(() => stopOther());
+    const stopOther = world.database.onChange(() => heard.push('change'));
+    const live = world.database.live({ type: 't' });
+    const stops: (() => void)[] = [];
+    live.subscribe(() => stops[0]?.());
+    stops.push(live.subscribe(() => heard.push('live')));
+    await until('it is asked', () => live.loaded);
+    await world.database.insert({ type: 't', body: 1 });
+    expect(heard).toEqual([]);
+  },
+
   'a listener that throws keeps no other from hearing': async (world) => {
     const errors: unknown[] = [];
     const heard: unknown[] = [];

@@ -5,7 +5,7 @@ import { SharedReducer } from '../client/room/reducer.ts';
 import { useDatabase } from './context.ts';
 import { equal } from './equal.ts';
 import type { Plan } from './held.ts';
-import { useHeld } from './use-held.ts';
+import { useHeld } from './use_held.ts';
 
 /** What may be said about a shared reducer besides. */
 export interface SharedReducerHookOptions {

@@ -4,7 +4,7 @@ import { useCallback } from 'react';
 import { type LogEntry, SharedLog, type SharedLogOptions } from '../client/room/log.ts';
 import { useDatabase } from './context.ts';
 import type { Plan } from './held.ts';
-import { useHeld } from './use-held.ts';
+import { useHeld } from './use_held.ts';
 
 const NOTHING: readonly never[] = [];
 

@@ -5,7 +5,7 @@ import { SharedMap } from '../client/room/map.ts';
 import { useDatabase } from './context.ts';
 import { equal } from './equal.ts';
 import type { Plan } from './held.ts';
-import { useHeld } from './use-held.ts';
+import { useHeld } from './use_held.ts';
 
 /** Changes a shared map. The same object until `name` or the room changes. */
 export interface MapWriter<V> {

@@ -7,7 +7,7 @@ import { PeerConnections, type PeerConnectionsOptions } from '../client/room/web
 import { useDatabase } from './context.ts';
 import { equal } from './equal.ts';
 import type { Plan } from './held.ts';
-import { useHeld } from './use-held.ts';
+import { useHeld } from './use_held.ts';
 
 const NOBODY: Record<string, never> = {};
 

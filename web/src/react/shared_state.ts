@@ -4,7 +4,7 @@ import { useCallback } from 'react';
 import { SharedValue } from '../client/room/value.ts';
 import { useDatabase } from './context.ts';
 import type { Plan } from './held.ts';
-import { useHeld } from './use-held.ts';
+import { useHeld } from './use_held.ts';
 
 /** Sets a value, or makes it from the current one. */
 export type SetterFunction<T> = (value: T | ((current: T) => T)) => void;

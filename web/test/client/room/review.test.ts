@@ -1,0 +1,274 @@
+// Moments of the session and its driver that are easily got wrong: the end in the middle of something, listeners that
+// ask for more, clocks that jump, and rooms with many keys.
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { RoomConnection } from '../../../src/client/room/connection.ts';
+import { Session } from '../../../src/client/room/session.ts';
+import { RoomError } from '../../../src/protocol/error.ts';
+import { jsonCodec } from '../../../src/protocol/room/codec.ts';
+import { ModelServer, ModelSocket } from '../../support/room_model.ts';
+import { ModelClient, ModelRoom } from './model.ts';
+
+const APPEND = { type: 'append' } as const;
+const URL_OF_ROOM = `ws://model.invalid/room/${'a'.repeat(22)}/connect`;
+
+/** A client that is live in a room of its own. */
+function liveClient(): { room: ModelRoom; one: ModelClient } {
+  const room = new ModelRoom();
+  const one = new ModelClient(room, 'c', () => 0.5);
+  one.session.connect(0);
+  one.settle();
+  one.calm();
+  return { room, one };
+}
+
+function code(outcome: unknown): string {
+  return outcome instanceof RoomError ? outcome.code : 'fine';
+}
+
+describe('wills', () => {
+  test('one that is taken back while the connection breaks is gone with it, and says so', () => {
+    const { one } = liveClient();
+    one.session.will(1, 'k', 'gone');
+    one.settle();
+    one.calm();
+    one.session.will(2, 'k', null);
+    one.settle();
+    one.cut();
+    expect(one.answered).toEqual([1, 2]);
+    one.sent = [];
+    one.calm();
+    expect(one.sent).toEqual([]);
+  });
+
+  test('one that is taken back at the very end says so too', () => {
+    const { one } = liveClient();
+    one.session.will(1, 'k', 'gone');
+    one.settle();
+    one.calm();
+    one.session.will(2, 'k', null);
+    one.session.close();
+    one.settle();
+    expect(one.answered).toEqual([1, 2]);
+  });
+
+  test('taking back without a connection needs none', () => {
+    const { one } = liveClient();
+    one.session.will(1, 'k', 'gone');
+    one.settle();
+    one.calm();
+    one.cut();
+    one.session.will(2, 'k', null);
+    one.settle();
+    expect(one.answered).toEqual([1, 2]);
+    one.sent = [];
+    one.calm();
+    expect(one.sent).toEqual([]);
+  });
+
+  test('a refused will does not take the later one of its key with it', () => {
+    const { one } = liveClient();
+    one.session.will(1, 'k', 'refused');
+    one.session.will(2, 'k', 'taken');
+    one.session.received(JSON.stringify({ type: 'error', code: 'bad_message', message: 'no', key: 'k' }), 0);
+    one.settle();
+    one.cut();
+    one.sent = [];
+    one.calm();
+    expect(one.sent[0]).toBe('{"type":"will","key":"k","value":"taken"}');
+  });
+});
+
+describe('the end of a connection', () => {
+  test('a hello and nothing else does not make a catching up void', () => {
+    const { room, one } = liveClient();
+    one.session.push('k', 'a', APPEND, 0);
+    one.settle();
+    one.calm();
+    one.cut();
+    one.wait();
+    one.open();
+    one.stepIn();
+    one.cut();
+    room.epochs.push('e2');
+    room.epoch = 'e2';
+    one.calm();
+    expect(one.query).toBe('client=c&since=e1.1');
+    expect([one.resets, one.session.status().state]).toEqual([0, 'live']);
+  });
+
+  test('started anew, whoever did not ask for the past does not hear it', () => {
+    const { room, one } = liveClient();
+    one.session.subscribe('k', 1, false, 0);
+    for (const value of ['a', 'b']) one.session.push('k', value, APPEND, 0);
+    one.settle();
+    one.calm();
+    one.cut();
+    room.entries.push({ key: 'k', value: 'c', seq: 3 }, { key: 'k', value: 'd', seq: 4 });
+    room.head = 4;
+    one.wait();
+    one.open();
+    one.stepPage();
+    one.stepIn(); // hello
+    one.stepIn(); // a page, and then the end
+    one.cut();
+    room.epoch = 'e2';
+    one.calm();
+    expect(one.resets).toBe(1);
+    expect(one.shown).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('a room that was there and is not is asked for again, slowly, and the status says why', () => {
+    const { one } = liveClient();
+    one.session.push('k', 'kept', APPEND, 0);
+    one.probe = { answered: true, error: new RoomError('unknown_room', 'there is no such room') };
+    one.cut();
+    one.wait();
+    one.fail();
+    const { state, reason, retryAt = 0 } = one.session.status();
+    expect([state, reason?.code]).toEqual(['waiting', 'unknown_room']);
+    expect(retryAt - one.now).toBeGreaterThanOrEqual(10_000);
+    expect(one.outcomes.size).toBe(0);
+  });
+
+  test('a codec that took long to load opens one socket, not two', () => {
+    const session = new Session({ codec: null, client: 'c', lastId: 0, cursor: null, random: () => 0.5 });
+    session.connect(0);
+    session.timer(20_000);
+    session.timer(60_000);
+    expect(session.take().filter(({ type }) => type === 'load')).toHaveLength(2);
+    session.useCodec(jsonCodec, 60_001);
+    session.useCodec(jsonCodec, 60_001);
+    expect(session.take().filter(({ type }) => type === 'open')).toHaveLength(1);
+  });
+});
+
+/** A connection to the model, over a socket that the test moves. */
+function modelRoom(options: { now?: () => number; cursor?: { epoch: null; seq: number } } = {}) {
+  const server = new ModelServer();
+  const sockets: ModelSocket[] = [];
+  class Socket extends ModelSocket {
+    constructor(url: string) {
+      super(server, url);
+      sockets.push(this);
+    }
+  }
+  const fetch = () => Promise.reject(new Error('no network'));
+  const room = new RoomConnection(URL_OF_ROOM, { webSocket: Socket, fetch, random: () => 0.5, ...options });
+  const moveAll = () => {
+    for (let moved = true; moved; ) {
+      moved = false;
+      for (const socket of sockets) while (socket.moveUp() || socket.moveDown()) moved = true;
+    }
+  };
+  return { server, sockets, room, moveAll };
+}
+
+function fill(server: ModelServer, entries: number): void {
+  for (let index = 1; index <= entries; index += 1) server.machine.push('k', index, APPEND);
+}
+
+describe('listeners', () => {
+  test('the cursor that a listener sees is of what it hears, not of what is still to come', () => {
+    const { server, room, moveAll } = modelRoom({ cursor: { epoch: null, seq: 0 } });
+    fill(server, 5);
+    const seen: [number, number | undefined][] = [];
+    room.onEntry((_key, { seq }) => seen.push([seq, room.cursor?.seq]));
+    room.connect().catch(() => undefined);
+    moveAll();
+    room.close();
+    expect(seen).toEqual([1, 2, 3, 4, 5].map((seq) => [seq, seq]));
+    expect(room.cursor).toEqual({ epoch: 'epoch1', seq: 5 });
+  });
+
+  test('of two entries with one number, the cursor passes it with the second', () => {
+    const { server, room, moveAll } = modelRoom({ cursor: { epoch: null, seq: 0 } });
+    server.machine.push('a', 1, APPEND);
+    server.machine.push('b', 2, APPEND);
+    server.machine.push('a', 'up to 2', { type: 'compact', seq: 2 });
+    const seen: unknown[] = [];
+    room.onEntry((key, { seq }) => seen.push([key, seq, room.cursor?.seq]));
+    room.connect().catch(() => undefined);
+    moveAll();
+    room.close();
+    expect(seen).toEqual([
+      ['a', 2, 0],
+      ['b', 2, 2],
+    ]);
+  });
+
+  test('after close a listener hears nothing more, and the cursor stays', () => {
+    const { server, room, moveAll } = modelRoom({ cursor: { epoch: null, seq: 0 } });
+    fill(server, 5);
+    const heard: number[] = [];
+    const values: unknown[] = [];
+    room.subscribe('k', (event) => values.push(event), { replay: false });
+    room.onEntry((_key, { seq }) => {
+      heard.push(seq);
+      if (seq === 2) room.close();
+    });
+    room.connect().catch(() => undefined);
+    moveAll();
+    expect(heard).toEqual([1, 2]);
+    expect(values).toHaveLength(2);
+    expect(room.cursor?.seq).toBe(2);
+  });
+
+  test('twenty thousand keys are subscribed in seconds', () => {
+    const { room, moveAll } = modelRoom();
+    let heard = 0;
+    for (let index = 0; index < 20_000; index += 1) room.subscribe(`k${index}`, () => (heard += 1));
+    room.connect().catch(() => undefined);
+    moveAll();
+    room.close();
+    expect(heard).toBe(20_000);
+  });
+});
+
+describe('clocks', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test('set back by an hour, a silent server is noticed as soon as ever', async () => {
+    vi.useFakeTimers({ now: 1_700_000_000_000 });
+    let back = 0;
+    const { room, sockets, moveAll } = modelRoom({ now: () => Date.now() - back });
+    room.connect().catch(() => undefined);
+    moveAll();
+    expect(room.status.state).toBe('live');
+    back = 3_600_000;
+    room.push('k', 'into the void');
+    await vi.advanceTimersByTimeAsync(31_000);
+    expect(sockets.length).toBeGreaterThan(1);
+    room.close();
+  });
+
+  test('set back while it waits, it waits no longer for that', async () => {
+    vi.useFakeTimers({ now: 1_700_000_000_000 });
+    let back = 0;
+    const { room, sockets, moveAll } = modelRoom({ now: () => Date.now() - back });
+    room.connect().catch(() => undefined);
+    moveAll();
+    sockets[0]?.cut();
+    back = 3_600_000;
+    room.push('k', 'later');
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(sockets).toHaveLength(2);
+    room.close();
+  });
+});
+
+describe('promises that nobody waits for', () => {
+  test('connect may be left alone', async () => {
+    const unheard: unknown[] = [];
+    const listen = (error: unknown): unknown => unheard.push(error);
+    process.on('unhandledRejection', listen);
+    const { room } = modelRoom();
+    void room.connect();
+    room.close();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    process.off('unhandledRejection', listen);
+    expect(unheard).toEqual([]);
+    expect(code(await room.connect().catch((error: unknown) => error))).toBe('closed');
+  });
+});
