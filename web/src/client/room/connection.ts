@@ -251,7 +251,7 @@ export class RoomConnection {
   #begin(): void {
     this.#stopWatching = watchPage(
       () => this.#tell((now) => this.#session.awake(now)),
-      () => this.#tell((now) => this.#session.hurry(now)),
+      (kept) => this.#tell((now) => this.#session.hurry(now, kept)),
     );
     this.#tell((now) => this.#session.connect(now));
   }
@@ -432,18 +432,36 @@ async function readPages<Item, Next>(
   }
 }
 
-/** Tells when the network or the user is back, and when the page goes away; where there is a page. */
-function watchPage(back: () => void, leaving: () => void): Unsubscribe {
+/**
+ * Tells when the network or the user is back, and when the page goes away; where there is a page. `kept`: the browser
+ * keeps the page as it is, perhaps for the user's way back. That is told last, because others have last words too.
+ */
+function watchPage(back: () => void, leaving: (kept: boolean) => void): Unsubscribe {
   const { addEventListener, document } = globalThis as Partial<Pick<Window, 'addEventListener' | 'document'>>;
-  const looked = (): void => {
-    if (document?.visibilityState === 'visible') back();
-  };
   const page = addEventListener === undefined ? undefined : globalThis;
   const watching = new AbortController();
-  const { signal } = watching;
-  page?.addEventListener('online', back, { signal });
-  page?.addEventListener('pageshow', back, { signal });
-  page?.addEventListener('pagehide', leaving, { signal });
-  document?.addEventListener('visibilitychange', looked, { signal });
+  const options = { signal: watching.signal };
+  let kept = false;
+  const frozen = (): void => {
+    if (kept) leaving(true);
+  };
+  const shown = (): void => {
+    kept = false;
+    back();
+  };
+  const hidden = (event: PageTransitionEvent): void => {
+    kept = event.persisted;
+    leaving(false);
+    setTimeout(frozen);
+  };
+  const looked = (): void => {
+    if (document?.visibilityState === 'visible') back();
+    else leaving(kept);
+  };
+  page?.addEventListener('online', back, options);
+  page?.addEventListener('pageshow', shown, options);
+  page?.addEventListener('pagehide', hidden, options);
+  document?.addEventListener('freeze', frozen, options);
+  document?.addEventListener('visibilitychange', looked, options);
   return () => watching.abort();
 }

@@ -51,8 +51,15 @@ export class DbConnection {
   /**
    * Joins a room by its `socket_url`; resolves when it is there, rejects with a `RoomError` if it never will be.
    * Leaves the room of before, if there was one; what was subscribed hears the new one from its beginning.
+   * DriftDB's users do not all wait for it: left alone, a rejection is not reported as unhandled.
    */
-  async connect(dbUrl: string, cbor = false): Promise<void> {
+  connect(dbUrl: string, cbor = false): Promise<void> {
+    const joined = this.#join(dbUrl, cbor);
+    joined.catch(() => undefined);
+    return joined;
+  }
+
+  async #join(dbUrl: string, cbor: boolean): Promise<void> {
     this.#leave();
     this.dbUrl = dbUrl;
     this.cbor = cbor;
@@ -81,7 +88,7 @@ export class DbConnection {
     return this.#latency;
   }
 
-  /** Leaves the room for good, and ends all subscriptions. Tells nobody. */
+  /** Leaves the room for good, and ends all subscriptions. */
   disconnect(): void {
     this.closed = true;
     this.#leave();
@@ -148,7 +155,7 @@ export class DbConnection {
     this.room.become(undefined);
     void this.connection?.close();
     this.connection = null;
-    this.status = { connected: false };
+    this.#setStatus(false);
   }
 
   #setStatus(connected: boolean): void {
