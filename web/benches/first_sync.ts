@@ -66,10 +66,19 @@ async function measure(lab: Lab, count: number): Promise<void> {
       ]),
     );
     process.stdout.write(
+      `calls of the database, upload: ${listed(written.times)}; first sync: ${listed(read.times)}\n\n`,
+    );
+    process.stdout.write(
       `main thread busy ${duration(cost.busyMs)}; resident memory of the page ${mebibytes(cost.residentBefore)} before, ` +
         `${mebibytes(cost.residentMost)} at most, ${mebibytes(cost.residentAfter)} after; heap after ${mebibytes(cost.heapAfter)}\n\n`,
     );
   } finally {
     await server.remove();
   }
+}
+
+/** What took a while, longest first. `status` is read beside the others, for whoever looks at it. */
+function listed(times: Readonly<Record<string, number>>): string {
+  const sorted = Object.entries(times).sort((a, b) => b[1] - a[1]);
+  return sorted.map(([name, ms]) => `${name} ${duration(ms)}`).join(', ');
 }

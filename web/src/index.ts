@@ -1,4 +1,4 @@
-// The package's main entry: rooms. A table of contents, without logic.
+// The package's main entry: rooms, and rooms by DriftDB's names. A table of contents, without logic.
 export { type RoomInfo, RoomsApi, type RoomsApiOptions } from './client/room/api.ts';
 export { type Page, RoomConnection } from './client/room/connection.ts';
 export { type HttpPush, RoomHttp, type RoomHttpOptions, type StreamPage } from './client/room/http.ts';
@@ -21,6 +21,7 @@ export type {
   WebSocketLike,
 } from './client/room/types.ts';
 export { SharedValue, type SharedValueOptions } from './client/room/value.ts';
+export * from './driftdb.ts';
 export { RoomError, SeabagError } from './protocol/error.ts';
 export type { PushAction } from './protocol/room/action.ts';
 export { CURSOR_START, type Cursor, formatCursor, parseCursor } from './protocol/room/name.ts';

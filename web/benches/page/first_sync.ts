@@ -23,13 +23,34 @@ export async function writeDevice(name: string, seed: string, url: string, count
     await entdb.insertMany(drafts);
   }
   const written = performance.now();
+  const times: Times = {};
+  const stop = timeParts(times);
   await entdb.link(url);
   await entdb.sync();
   const uploaded = performance.now();
+  stop();
   const { links } = entdb.status;
   await entdb.close();
-  return { writeMs: written - start, uploadMs: uploaded - written, links: JSON.stringify(links) };
+  return { writeMs: written - start, uploadMs: uploaded - written, times, links: JSON.stringify(links) };
 }
+
+/** What a session asks of the database; and `status`, which is read beside it. */
+const METHODS = [
+  'judge',
+  'receive',
+  'follow',
+  'doubt',
+  'setStage',
+  'setTrouble',
+  'waiting',
+  'fill',
+  'outbox',
+  'pushed',
+  'prunable',
+  'pruned',
+  'lost',
+  'status',
+] as const;
 
 /** Milliseconds, or calls, by what took them. */
 type Times = Record<string, number>;
@@ -105,18 +126,14 @@ function timeParts(times: Times): () => void {
       if (!inBody) add('headBoxes', from);
       return key;
     }),
-    around(Database.prototype, 'judge', (judge) => async (...given) => {
-      const from = performance.now();
-      const answer = await judge(...given);
-      add('judge', from);
-      return answer;
-    }),
-    around(Database.prototype, 'receive', (receive) => async (...given) => {
-      const from = performance.now();
-      const answer = await receive(...given);
-      add('receive', from);
-      return answer;
-    }),
+    ...METHODS.map((name) =>
+      around(Database.prototype, name, (call) => async (...given) => {
+        const from = performance.now();
+        const answer = await call(...given);
+        add(name, from);
+        return answer;
+      }),
+    ),
   ];
   return () => {
     for (const end of ends) end();

@@ -7,10 +7,10 @@ import type { SyncStatus } from './status.ts';
 
 /** How long after a reading the next one is at the earliest, milliseconds. */
 const READ_EVERY_MS = 100;
-/** The longest that this may become, milliseconds. */
-const READ_EVERY_MS_MAX = 1_000;
-/** How many times as long as a reading took nothing is read after it: a large database is kept busy by others then. */
+/** It rests so many times as long as reading took: counting many entities keeps writes waiting. */
 const REST_FACTOR = 10;
+/** But no longer than this, milliseconds. */
+const REST_MS_MAX = 2_000;
 
 /** The status as it was last read. */
 export class StatusBoard {
@@ -76,8 +76,8 @@ export class StatusBoard {
     while (this.#stale && !this.#closed) {
       const begun = performance.now();
       await this.refresh();
-      const restMs = Math.max(READ_EVERY_MS, REST_FACTOR * (performance.now() - begun));
-      await new Promise((resolve) => setTimeout(resolve, Math.min(restMs, READ_EVERY_MS_MAX)));
+      const restMs = Math.min(REST_MS_MAX, REST_FACTOR * (performance.now() - begun));
+      await new Promise((resolve) => setTimeout(resolve, Math.max(READ_EVERY_MS, restMs)));
     }
     this.#reading = undefined;
   }

@@ -212,7 +212,10 @@ export async function pushed(
     link,
     stored.map(([, seq]) => seq),
   );
-  await transaction.load(stored.flatMap(([head]) => (checkHead(head) === null ? [head.eid] : [])));
+  await transaction.load(
+    stored.flatMap(([head]) => (checkHead(head) === null ? [head.eid] : [])),
+    { near: true },
+  );
   return stored.map(([head, seq]) => storedOne(transaction, link, head, seq));
 }
 

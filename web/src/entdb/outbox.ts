@@ -3,8 +3,8 @@
 import type { Eid } from '../protocol/host/eid.ts';
 import type { Message, MessageHead } from '../protocol/host/message.ts';
 import type { LinkId } from './link.ts';
-import { heldOf, queuedOf } from './lookup.ts';
 import { checkHead, locate } from './merge.ts';
+import { linkRows } from './neighbours.ts';
 import { queueUnlessHeld } from './numbers.ts';
 import { type OutboxRow, type Which, WINNER } from './storage/rows.ts';
 import { prefix, type Reading } from './storage/storage.ts';
@@ -85,7 +85,10 @@ export async function fill(transaction: Transaction, link: LinkId, max: number):
   const { filled } = transaction.current(link);
   const { steps, next } = await walk(transaction.rows, filled, max);
   const lacking = await withoutKnown(transaction.rows, link, steps);
-  await transaction.load(lacking.map((step) => step.eid));
+  await transaction.load(
+    lacking.map((step) => step.eid),
+    { near: true },
+  );
   for (const { eid, which } of lacking) queueUnlessHeld(transaction, link, transaction.dossier(eid), which);
   transaction.updateLink(link, { filled: next });
   return next !== 'end';
@@ -94,9 +97,12 @@ export async function fill(transaction: Transaction, link: LinkId, max: number):
 /** Leaves out messages that a number holds or that wait already: after a first sync these are all. */
 async function withoutKnown(rows: Reading, link: LinkId, steps: readonly Step[]): Promise<readonly Step[]> {
   const eids = [...new Set(steps.map((step) => step.eid))];
-  const [held, queued] = await Promise.all([heldOf(rows, link, eids), queuedOf(rows, link, eids)]);
+  const [held, queued] = await Promise.all([
+    linkRows(rows, 'bags', link, eids, { near: true }),
+    linkRows(rows, 'outbox', link, eids, { near: true }),
+  ]);
   const known = new Set(queued.map(({ eid, which }) => messageKey(eid, which)));
-  for (const row of held) known.add(messageKey(row.held, row.which));
+  for (const row of held) if ('held' in row) known.add(messageKey(row.held, row.which));
   return steps.filter(({ eid, which }) => !known.has(messageKey(eid, which)));
 }
 

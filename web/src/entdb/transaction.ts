@@ -8,7 +8,7 @@ import type { Ent } from './ent.ts';
 import type { EnvelopeReader } from './envelope.ts';
 import { DatabaseError } from './error.ts';
 import type { LinkId } from './link.ts';
-import { heldOf, queuedOf } from './lookup.ts';
+import { type Asking, entRows, linkRows } from './neighbours.ts';
 import type {
   BagRow,
   ClosedBag,
@@ -73,6 +73,8 @@ export class Transaction {
   readonly #positions = new Map<LinkId, number>();
   readonly #changed = new Map<Eid, Ent | undefined>();
   readonly #writes: Write[] = [];
+  /** Rows of queues that go. A place that was given out is never given out again. */
+  readonly #unqueued: OutboxRow[] = [];
   readonly #linksWritten = new Set<LinkId>();
 
   private constructor(rows: Reading, context: Context, links: readonly LinkRow[]) {
@@ -96,10 +98,13 @@ export class Transaction {
   }
 
   /** Loads the messages that are here of these entities; nothing can be written of them after that. */
-  async loadMessages(eids: Iterable<Eid>): Promise<Eid[]> {
+  async loadMessages(eids: Iterable<Eid>, asking: Asking = {}): Promise<Eid[]> {
     const wanted = [...new Set(eids)].filter((eid) => !this.#dossiers.has(eid));
     if (wanted.length === 0) return [];
-    const [winners, asides] = await Promise.all([loadWinners(this.rows, wanted), this.#loadAsides(wanted)]);
+    const [winners, asides] = await Promise.all([
+      loadWinners(this.rows, wanted, asking),
+      this.#loadAsides(wanted),
+    ]);
     for (const eid of wanted) {
       const winner = winners.get(eid);
       const rows = asides.get(eid) ?? [];
@@ -109,18 +114,19 @@ export class Transaction {
   }
 
   /** Loads all that is known of these entities. */
-  async load(eids: Iterable<Eid>): Promise<void> {
-    const known = await this.loadMessages(eids);
-    if (known.length === 0) return;
+  async load(eids: Iterable<Eid>, asking: Asking = {}): Promise<void> {
+    const known = await this.loadMessages(eids, asking);
     // Most of the time nothing waits at all.
     const busy = this.links.filter((link) => this.#positions.has(link.id));
     // Of an entity that is not here nothing is held and nothing waits.
     const [held, queued] = await Promise.all([
-      Promise.all(this.links.map((link) => heldOf(this.rows, link.id, known))),
-      Promise.all(busy.map((link) => queuedOf(this.rows, link.id, known))),
+      Promise.all(this.links.map(({ id }) => linkRows(this.rows, 'bags', id, known, asking))),
+      Promise.all(busy.map(({ id }) => linkRows(this.rows, 'outbox', id, known, asking))),
     ]);
-    for (const row of held.flat()) this.#loadHeld(row);
+    const asked = new Set(known);
+    for (const row of held.flat()) if ('held' in row && asked.has(row.held)) this.#loadHeld(row);
     for (const row of queued.flat()) {
+      if (!asked.has(row.eid)) continue;
       const dossier = this.dossier(row.eid);
       dossier.queued = [...dossier.queued, row];
     }
@@ -255,7 +261,7 @@ export class Transaction {
     const found = dossier.queued.find((row) => row.link === link && row.which === which);
     if (found === undefined) return;
     dossier.queued = dossier.queued.filter((row) => row !== found);
-    this.#writes.push({ type: 'delete', table: 'outbox', key: [link, found.position] });
+    this.#unqueued.push(found);
   }
 
   /** Sets an entity's state or end, in the place of what was there. */
@@ -297,7 +303,7 @@ export class Transaction {
       }
     for (const row of this.links)
       if (this.#linksWritten.has(row.id)) writes.push({ type: 'put', table: 'links', row });
-    return [...writes, ...this.#writes];
+    return [...writes, ...this.#writes, ...unqueueWrites(this.#unqueued)];
   }
 
   #numbersOf(link: LinkId): Numbers {
@@ -336,10 +342,13 @@ export class Transaction {
 }
 
 /** The winners of these entities. */
-export async function loadWinners(rows: Reading, eids: readonly Eid[]): Promise<Map<Eid, Winner>> {
+export async function loadWinners(
+  rows: Reading,
+  eids: readonly Eid[],
+  asking: Asking = {},
+): Promise<Map<Eid, Winner>> {
   const winners = new Map<Eid, Winner>();
-  for (const row of await rows.get('entities', eids))
-    if (row !== undefined) winners.set(row.eid, { type: 'ent', row });
+  for (const row of await entRows(rows, eids, asking)) winners.set(row.eid, { type: 'ent', row });
   const absent = eids.filter((eid) => !winners.has(eid));
   if (absent.length === 0) return winners;
   // Where nothing was ever deleted one look says so.
@@ -389,6 +398,20 @@ function bagRow(link: LinkId, seq: BagSeq, state: BagState): BagRow | null {
 
 function closedCount(row: BagRow | null): number {
   return row !== null && 'closed' in row ? 1 : 0;
+}
+
+/** Deletes rows of queues; those that stand one behind the other, as after a push, at once. */
+function unqueueWrites(rows: readonly OutboxRow[]): Write[] {
+  const runs: { link: LinkId; first: number; last: number }[] = [];
+  for (const { link, position } of [...rows].sort((a, b) => a.link - b.link || a.position - b.position)) {
+    const run = runs.at(-1);
+    if (run !== undefined && run.link === link && run.last + 1 === position) run.last = position;
+    else runs.push({ link, first: position, last: position });
+  }
+  return runs.map(({ link, first, last }): Write => {
+    if (first === last) return { type: 'delete', table: 'outbox', key: [link, first] };
+    return { type: 'clear', table: 'outbox', lower: { key: [link, first] }, upper: { key: [link, last] } };
+  });
 }
 
 function winnerWrites({ eid, winner, stored }: Dossier): Write[] {

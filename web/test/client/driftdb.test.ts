@@ -88,7 +88,7 @@ test('messages go over HTTP one by one, and a refusal rejects', async () => {
   await expect(nowhere.send({ type: 'ping' })).rejects.toMatchObject({ code: 'unknown_room' });
 });
 
-test('a connection tells its status with a link to our own inspector, and disconnecting is final and silent', async () => {
+test('a connection tells its status with a link to our own inspector, and disconnecting is final', async () => {
   const room = await newRoom();
   const db = new DbConnection({ websocketConstructor: new Network().webSocket });
   const statuses: ConnectionStatus[] = [];
@@ -99,7 +99,7 @@ test('a connection tells its status with a link to our own inspector, and discon
   expect(db.status).toEqual(up);
   db.disconnect();
   expect(db.status).toEqual({ connected: false });
-  expect(statuses).toEqual([up]);
+  expect(statuses).toEqual([up, { connected: false }]);
 });
 
 test('a room that is not there rejects', async () => {

@@ -118,6 +118,7 @@ test('a filter, a pause, and a key’s stored stream', async () => {
   await page.getByRole('button', { name: 'Stored: a' }).click();
   const dialog = page.getByRole('dialog');
   await dialog.getByText('6 entries').waitFor();
+  await dialog.locator('.a-row').nth(5).waitFor();
   expect(await dialog.locator('.a-row').count()).toBe(6);
   await dialog.getByRole('listbox').focus();
   await page.keyboard.press('End');

@@ -40,6 +40,7 @@ async function firstDevice(options: Parameters<typeof visit>[2] = {}): Promise<V
   const device = await visit(browser, `${server.url}/notes`, options);
   open.push(device.context);
   await device.page.getByRole('button', { name: 'Start writing' }).click();
+  await device.page.locator('.words li').nth(23).waitFor();
   const words = await device.page.locator('.words li').allTextContents();
   expect(words).toHaveLength(24);
   await device.page.getByRole('button', { name: 'I have written them down' }).click();
@@ -71,8 +72,11 @@ async function saved(page: Page): Promise<void> {
   await page.getByText('Saved on this device.').waitFor();
 }
 
-async function inSync(page: Page): Promise<void> {
-  await page.locator('.sync[data-state="in_sync"][data-waiting="0"]').waitFor();
+/** A host that lost everything is filled after up to half a minute, so that of many devices one comes first. */
+const FILLED_MS = 60_000;
+
+async function inSync(page: Page, timeout = 20_000): Promise<void> {
+  await page.locator('.sync[data-state="in_sync"][data-waiting="0"]').waitFor({ timeout });
 }
 
 async function titles(page: Page): Promise<string[]> {
@@ -161,7 +165,7 @@ test('a server that is killed in the middle costs nothing, and a wiped one is fi
   await shows(other.page, ['First', 'Here too', 'While it was away']);
   await server.kill();
   await server.restart({ wipe: true });
-  await inSync(one.page);
+  await inSync(one.page, FILLED_MS);
   const third = await furtherDevice(one.words);
   await shows(third.page, ['First', 'Here too', 'While it was away']);
 });

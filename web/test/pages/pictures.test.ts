@@ -131,6 +131,7 @@ test('notes on a desk and on a phone', async () => {
   const one = await visit(browser, `${server.url}/notes`);
   open.push(one.context);
   await one.page.getByRole('button', { name: 'Start writing' }).click();
+  await one.page.locator('.words li').nth(23).waitFor();
   const words = (await one.page.locator('.words li').allTextContents()).join(' ');
   await one.page.getByRole('button', { name: 'I have written them down' }).click();
   const notes = [

@@ -3,7 +3,9 @@
 import { RoomError } from '../../protocol/error.ts';
 import { isRoomAddress } from '../../protocol/room/name.ts';
 import { object, text } from '../../protocol/room/server_message.ts';
-import { type Answer, defaultFetch, request } from './request.ts';
+import { loadRequest } from './part.ts';
+import { defaultFetch } from './refusal.ts';
+import type { Answer } from './request.ts';
 
 /** What a server tells of a room. `room` is a secret; who came with a read-only id sees that one everywhere. */
 export interface RoomInfo {
@@ -64,7 +66,8 @@ export class RoomsApi {
     return this.#server + roomPath(id);
   }
 
-  #ask(method: string, path: string): Promise<Answer> {
+  async #ask(method: string, path: string): Promise<Answer> {
+    const { request } = await loadRequest();
     const { token, fetch: fetchIt = defaultFetch } = this.#options;
     const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
     return request(fetchIt, this.#server + path, { method, headers });

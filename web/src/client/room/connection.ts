@@ -17,7 +17,7 @@ import {
 } from '../../protocol/room/name.ts';
 import type { KeySummary, RoomEntry, StreamEntry } from '../../protocol/room/server_message.ts';
 import { callSafely, Listeners } from './listeners.ts';
-import { defaultFetch } from './request.ts';
+import { defaultFetch } from './refusal.ts';
 import { Session } from './session.ts';
 import type { SessionAction } from './session_action.ts';
 import { defaultWebSocket, probeRoom, Socket } from './socket.ts';
@@ -84,7 +84,7 @@ export class RoomConnection {
   /** Who waits for a push, by id. */
   readonly #pushes = new Map<number, Waiter>();
   readonly #keyListeners = new Map<number, (event: KeyEvent) => unknown>();
-  readonly #sizes = new Map<string, Listeners<[size: number]>>();
+  readonly #sizes = new Listeners<[key: string, size: number]>();
   readonly #entries = new Listeners<[key: string, entry: StreamEntry, own?: number]>();
   readonly #statuses = new Listeners<[status: RoomStatus]>();
   readonly #resets = new Listeners<[]>();
@@ -213,13 +213,9 @@ export class RoomConnection {
 
   /** Listens to how many entries a key retains, as told with each acknowledgement of an own push to it. */
   onSize(key: string, listener: (size: number) => unknown): Unsubscribe {
-    const listeners = this.#sizes.get(key) ?? new Listeners<[size: number]>();
-    this.#sizes.set(key, listeners);
-    const remove = listeners.add(listener);
-    return () => {
-      remove();
-      if (listeners.empty && this.#sizes.get(key) === listeners) this.#sizes.delete(key);
-    };
+    return this.#sizes.add((changed, size) => {
+      if (changed === key) listener(size);
+    });
   }
 
   /** Listens to changes of `status`. */
@@ -255,7 +251,7 @@ export class RoomConnection {
   #begin(): void {
     this.#stopWatching = watchPage(
       () => this.#tell((now) => this.#session.awake(now)),
-      () => this.#tell((now) => this.#session.hurry(now)),
+      (kept) => this.#tell((now) => this.#session.hurry(now, kept)),
     );
     this.#tell((now) => this.#session.connect(now));
   }
@@ -343,7 +339,7 @@ export class RoomConnection {
         break;
       }
       case 'size':
-        this.#sizes.get(action.key)?.call(action.size);
+        this.#sizes.call(action.key, action.size);
         break;
       case 'settle':
         finish(this.#pushes, action.id, action.outcome);
@@ -436,21 +432,36 @@ async function readPages<Item, Next>(
   }
 }
 
-/** Tells when the network or the user is back, and when the page goes away; where there is a page. */
-function watchPage(back: () => void, leaving: () => void): Unsubscribe {
+/**
+ * Tells when the network or the user is back, and when the page goes away; where there is a page. `kept`: the browser
+ * keeps the page as it is, perhaps for the user's way back. That is told last, because others have last words too.
+ */
+function watchPage(back: () => void, leaving: (kept: boolean) => void): Unsubscribe {
   const { addEventListener, document } = globalThis as Partial<Pick<Window, 'addEventListener' | 'document'>>;
+  const page = addEventListener === undefined ? undefined : globalThis;
+  const watching = new AbortController();
+  const options = { signal: watching.signal };
+  let kept = false;
+  const frozen = (): void => {
+    if (kept) leaving(true);
+  };
+  const shown = (): void => {
+    kept = false;
+    back();
+  };
+  const hidden = (event: PageTransitionEvent): void => {
+    kept = event.persisted;
+    leaving(false);
+    setTimeout(frozen);
+  };
   const looked = (): void => {
     if (document?.visibilityState === 'visible') back();
+    else leaving(kept);
   };
-  const page = addEventListener === undefined ? undefined : globalThis;
-  const watched: [EventTarget | undefined, string, () => void][] = [
-    [page, 'online', back],
-    [page, 'pageshow', back],
-    [page, 'pagehide', leaving],
-    [document, 'visibilitychange', looked],
-  ];
-  for (const [target, name, listener] of watched) target?.addEventListener(name, listener);
-  return () => {
-    for (const [target, name, listener] of watched) target?.removeEventListener(name, listener);
-  };
+  page?.addEventListener('online', back, options);
+  page?.addEventListener('pageshow', shown, options);
+  page?.addEventListener('pagehide', hidden, options);
+  document?.addEventListener('freeze', frozen, options);
+  document?.addEventListener('visibilitychange', looked, options);
+  return () => watching.abort();
 }

@@ -5,7 +5,7 @@ import { RoomError } from '../../protocol/error.ts';
 import { randomClient } from '../../protocol/room/name.ts';
 import { RoomsApi, type RoomsApiOptions } from './api.ts';
 import { Backoff } from './backoff.ts';
-import { passesLater } from './request.ts';
+import { passesLater } from './refusal.ts';
 
 /** How a room is made. */
 export interface MakeOptions extends RoomsApiOptions {

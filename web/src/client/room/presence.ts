@@ -13,6 +13,8 @@ export const PRESENCE_KEY = '__presence';
 export const PRESENCE_MIN_INTERVAL_MS = 20;
 /** A client that does not change says this often that it lives. */
 export const PRESENCE_MAX_INTERVAL_MS = 20_000;
+/** No client is believed to be here for longer without a word, whatever it says; and timers take no more than 24 days. */
+export const PRESENCE_INTERVAL_MS_MAX = 24 * 3_600_000;
 /** DriftDB's clients say so this often, and drop who has been silent for twice as long. */
 export const PRESENCE_DRIFTDB_INTERVAL_MS = 1000;
 /** So many signs of life may be missing before a client is dropped. */
@@ -36,13 +38,13 @@ export interface PresenceOptions<T> {
   /** What the others see of this client at first. */
   initial: T;
   /** This client's name. Default: random. One name should be one tab. */
-  client?: string;
+  client?: string | undefined;
   /** Default: `__presence`. Use one Presence for a key on a connection: a later one takes over the will. */
-  key?: string;
+  key?: string | undefined;
   /** The least time between two messages, in ms. */
-  minIntervalMs?: number;
-  /** The time between signs of life, in ms. */
-  maxIntervalMs?: number;
+  minIntervalMs?: number | undefined;
+  /** The time between signs of life, in ms; at most a day. */
+  maxIntervalMs?: number | undefined;
   /** Between 0 and 1, for spreading answers. */
   random?: () => number;
 }
@@ -81,7 +83,7 @@ export class Presence<T> extends Shared<ReadonlyMap<string, Peer<T>>> {
     this.#key = options.key ?? PRESENCE_KEY;
     this.#value = options.initial;
     this.#minMs = options.minIntervalMs ?? PRESENCE_MIN_INTERVAL_MS;
-    this.#maxMs = options.maxIntervalMs ?? PRESENCE_MAX_INTERVAL_MS;
+    this.#maxMs = Math.min(options.maxIntervalMs ?? PRESENCE_MAX_INTERVAL_MS, PRESENCE_INTERVAL_MS_MAX);
     this.#random = options.random ?? Math.random;
     const live = { replay: false };
     this.#subscriptions = [
@@ -129,7 +131,8 @@ export class Presence<T> extends Shared<ReadonlyMap<string, Peer<T>>> {
     const known = this.#peers.has(client);
     if (!known && this.#peers.size >= PRESENCE_PEERS_MAX) return;
     const driftdb = typeof fields.every !== 'number' || !(fields.every > 0);
-    const every = driftdb ? PRESENCE_DRIFTDB_INTERVAL_MS : Number(fields.every);
+    const said = driftdb ? PRESENCE_DRIFTDB_INTERVAL_MS : Number(fields.every);
+    const every = Math.min(said, PRESENCE_INTERVAL_MS_MAX);
     this.#peers.set(client, {
       value: fields.value as T,
       lastSeen: Date.now(),

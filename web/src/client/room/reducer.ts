@@ -28,7 +28,7 @@ export interface SharedReducerOptions<State, Action> {
   /** Back from that value. May throw: the snapshot is then skipped. */
   unpack?: (packed: unknown) => State;
   /** For reducers that change the state in place: makes a copy that may be changed. */
-  clone?: (state: State) => State;
+  clone?: ((state: State) => State) | undefined;
   /** False: own actions show only when the room has them. */
   optimistic?: boolean;
   /** Between 0 and 1, for the delay of packing. */
@@ -79,11 +79,11 @@ export class SharedReducer<State, Action> extends Shared<State> {
   dispatch(action: Action): void {
     if (this.ended) return;
     requireValue(action, 'the action');
-    this.#options.reducer(this.#copy(this.current), action);
+    const state = this.#options.reducer(this.#copy(this.current), action);
     const mark = this.#pending.mark();
     const sent = this.#room.push(this.#key, { apply: action, i: mark }, { type: 'append' });
     this.#pending.add(action, mark, sent, (size) => this.#grown(size));
-    if (this.#options.optimistic !== false) this.changed();
+    if (this.#options.optimistic !== false) this.changed({ state });
   }
 
   /** The state that the room's order gives, without own actions still under way. Do not change it. */
@@ -91,10 +91,26 @@ export class SharedReducer<State, Action> extends Shared<State> {
     return this.#confirmed;
   }
 
+  /** The number of the last message that `confirmed` holds; 0 before the first. */
+  get confirmedSeq(): number {
+    return this.#seq;
+  }
+
   protected override compute(): State {
-    const confirmed = this.#copy(this.#confirmed);
-    if (this.#options.optimistic === false) return confirmed;
-    return this.#pending.items().reduce((state, action) => this.#apply(state, action), confirmed);
+    let state = this.#copy(this.#confirmed);
+    if (this.#options.optimistic === false) return state;
+    const { reducer, clone } = this.#options;
+    const applied: Action[] = [];
+    for (const action of this.#pending.items()) {
+      try {
+        state = reducer(state, action);
+        applied.push(action);
+      } catch {
+        // It may have changed a part: go back. Copying before each action would cost more than all of them.
+        if (clone !== undefined) state = applied.reduce(reducer, clone(this.#confirmed));
+      }
+    }
+    return state;
   }
 
   protected override release(): void {

@@ -1,34 +1,9 @@
-// One HTTP request to a server of rooms: bounded in time, and every refusal a `RoomError`. No error holds a URL.
+// One HTTP request to a server of rooms: bounded in time, and every refusal a `RoomError`. No error holds a URL. Loaded
+// only when something is asked over HTTP: most pages join a room and never do.
 
 import { RoomError } from '../../protocol/error.ts';
 import { REQUEST_MS_MAX } from '../../protocol/limits.ts';
-import { object, readRefusal } from '../../protocol/room/server_message.ts';
-
-/** The global `fetch`, which minds being called as a method of something else. */
-export const defaultFetch: typeof fetch = (input, init) => fetch(input, init);
-
-/** Codes of what may pass. */
-const PASSING = new Set(['network', 'unavailable', 'rate_limited', 'going_away']);
-
-/** Whether the same request may pass later. */
-export function passesLater({ code }: RoomError): boolean {
-  return PASSING.has(code);
-}
-
-/** What a server refused with. */
-export async function readHttpRefusal(response: Response): Promise<RoomError> {
-  const { status } = response;
-  const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
-  const retryMs = Number.isFinite(seconds) ? seconds * 1_000 : undefined;
-  try {
-    const refusal = readRefusal(object(await response.json(), 'the refusal'));
-    return new RoomError(refusal.code, refusal.message, refusal.retryMs ?? retryMs);
-  } catch {
-    // Not the server's own words: a proxy's, perhaps, or another server's.
-    const passes = status >= 500 || status === 429 || status === 408;
-    return new RoomError(passes ? 'unavailable' : 'refused', `the server answered ${status}`, retryMs);
-  }
-}
+import { readHttpRefusal } from './refusal.ts';
 
 /** How to ask. */
 export interface RequestOptions {
@@ -73,6 +48,20 @@ export async function request(
     clearTimeout(timer);
     signal?.removeEventListener('abort', stop);
   }
+}
+
+/** Posts JSON, once. Fails as {@link request}. */
+export function postJson(
+  fetchIt: typeof fetch,
+  url: string,
+  body: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Answer> {
+  return request(fetchIt, url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body,
+  });
 }
 
 function readJson(text: string): unknown {

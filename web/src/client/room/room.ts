@@ -3,8 +3,13 @@
 import { currentRoom, showRoom } from './address.ts';
 import { RoomsApi, type RoomsApiOptions } from './api.ts';
 import { RoomConnection } from './connection.ts';
-import { makeRoom } from './make.ts';
+import { part } from './part.ts';
 import type { RoomOptions } from './types.ts';
+
+async function makeOne(server: string, options: RoomsApiOptions): Promise<string> {
+  const { makeRoom } = await part(import('./make.ts'));
+  return makeRoom(server, options);
+}
 
 async function connected(url: string, options: RoomOptions): Promise<RoomConnection> {
   const room = new RoomConnection(url, options);
@@ -45,7 +50,7 @@ export const Room = {
     server: string,
     options: RoomOptions & Pick<RoomsApiOptions, 'token'> = {},
   ): Promise<RoomConnection> {
-    const room = currentRoom() ?? (await makeRoom(server, options));
+    const room = currentRoom() ?? (await makeOne(server, options));
     showRoom(room);
     return connected(new RoomsApi(server).url(room), options);
   },

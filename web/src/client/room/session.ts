@@ -24,7 +24,7 @@ import { announcesEnd, CLOSE_TOO_LARGE, connectsAgain, readClose, sentEverybodyA
 import { Outbox, type OutboxItem, type Settled } from './outbox.ts';
 import { Pace } from './pace.ts';
 import { Reads } from './reads.ts';
-import { passesLater } from './request.ts';
+import { passesLater } from './refusal.ts';
 import { type Request, Requests } from './requests.ts';
 import type { Probe, SessionAction } from './session_action.ts';
 import { type Delivery, Subscriptions } from './subscriptions.ts';
@@ -305,9 +305,14 @@ export class Session {
     else if (this.#joined() && now - this.#heardAt > ANSWER_MS_MAX / 2) this.#watch(now, 0);
   }
 
-  /** The page goes away: everything that can still go, goes. */
-  hurry(now: number): void {
+  /**
+   * The page goes away: everything that can still go, goes. `kept`: the browser may bring it back as it was, but it is
+   * not here until then, and the others must not think so: the connection ends, and `awake` begins the next.
+   */
+  hurry(now: number, kept: boolean): void {
     this.#flush(now, true);
+    if (!kept || ['idle', 'probing', 'waiting', 'closed'].includes(this.#state)) return;
+    this.#fault(new RoomError('offline', 'the page was left'), now, BACKOFF_MS_MAX);
   }
 
   // ---- Connecting ----
@@ -368,10 +373,10 @@ export class Session {
   }
 
   /** The connection cannot be used any more, whatever the other side thinks of it. */
-  #fault(error: RoomError, now: number): void {
+  #fault(error: RoomError, now: number, delayMs = this.#backoff.next(this.#random())): void {
     this.#actions.push({ type: 'drop' });
     this.#forget(now);
-    this.#wait(error, this.#backoff.next(this.#random()), now);
+    this.#wait(error, delayMs, now);
   }
 
   #end(error: RoomError): void {

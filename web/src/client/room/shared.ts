@@ -50,10 +50,10 @@ export abstract class Shared<State> {
   /** Lets go of the room. Called once. */
   protected abstract release(): void;
 
-  /** Something changed here: told at once. */
-  protected changed(): void {
+  /** Something changed here: told at once. `known`: what `compute` would give. */
+  protected changed(known?: { state: State }): void {
     if (this.#ended) return;
-    this.#cached = undefined;
+    this.#cached = known;
     this.#listeners.call(this.current);
   }
 

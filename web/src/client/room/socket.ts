@@ -4,7 +4,7 @@
 import { RoomError } from '../../protocol/error.ts';
 import { ANSWER_MS_MAX } from '../../protocol/limits.ts';
 import type { Frame } from '../../protocol/room/codec.ts';
-import { readHttpRefusal } from './request.ts';
+import { readHttpRefusal } from './refusal.ts';
 import type { Probe } from './session_action.ts';
 import type { WebSocketConstructor, WebSocketLike } from './types.ts';
 

@@ -91,7 +91,7 @@ export interface RoomOptions {
   /** Where to go on from: everything after it is heard. Default: live only. `{epoch: null, seq: 0}`: from the start. */
   readonly cursor?: Cursor;
   /** Default: the global `WebSocket`. */
-  readonly webSocket?: WebSocketConstructor;
+  readonly webSocket?: WebSocketConstructor | undefined;
   /** Default: the global `fetch`. Asked only why a connection could not be opened. */
   readonly fetch?: typeof fetch;
   /** Milliseconds since 1970. Default: `Date.now`. */

@@ -14,7 +14,7 @@ export interface SharedValueOptions<T> {
   /** What it is while the room has none. */
   initial: T;
   /** The least time between two writes; the last one always goes out. 0: every write goes out. */
-  debounceMs?: number;
+  debounceMs?: number | undefined;
 }
 
 /** A value that all clients of a room set and see. */
@@ -98,9 +98,13 @@ export class SharedValue<T> extends Shared<T> {
     this.#confirmed = { value: fields.v as T };
   }
 
-  /** Sends what is set, unless a write went out just now, or there is nobody to send it to: then later. */
+  /**
+   * Sends what is set, unless a write went out just now, or there is nobody to send it to: then later. Over a connection
+   * that is over for good it is sent too, to be refused.
+   */
   #send(): void {
-    if (this.#unsent === undefined || this.#timer !== undefined || !this.#room.status.connected) return;
+    const { connected, state } = this.#room.status;
+    if (this.#unsent === undefined || this.#timer !== undefined || !(connected || state === 'closed')) return;
     const { value } = this.#unsent;
     this.#unsent = undefined;
     this.#push(value);

@@ -2,7 +2,13 @@
 // ask for more, clocks that jump, and rooms with many keys.
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { RoomConnection } from '../../../src/client/room/connection.ts';
+import { DbConnection } from '../../../src/client/room/driftdb/connection.ts';
+import { Reducer } from '../../../src/client/room/driftdb/reducer.ts';
+import { StateListener } from '../../../src/client/room/driftdb/state.ts';
+import { PRESENCE_KEY, Presence } from '../../../src/client/room/presence.ts';
+import { SharedReducer } from '../../../src/client/room/reducer.ts';
 import { Session } from '../../../src/client/room/session.ts';
+import { SharedValue } from '../../../src/client/room/value.ts';
 import { RoomError } from '../../../src/protocol/error.ts';
 import { jsonCodec } from '../../../src/protocol/room/codec.ts';
 import { ModelServer, ModelSocket } from '../../support/room_model.ts';
@@ -118,16 +124,20 @@ describe('the end of a connection', () => {
   });
 
   test('a room that was there and is not is asked for again, slowly, and the status says why', () => {
-    const { one } = liveClient();
-    one.session.push('k', 'kept', APPEND, 0);
+    const { room, one } = liveClient();
     one.probe = { answered: true, error: new RoomError('unknown_room', 'there is no such room') };
     one.cut();
+    one.session.push('k', 'kept', APPEND, 0);
     one.wait();
     one.fail();
     const { state, reason, retryAt = 0 } = one.session.status();
     expect([state, reason?.code]).toEqual(['waiting', 'unknown_room']);
     expect(retryAt - one.now).toBeGreaterThanOrEqual(10_000);
     expect(one.outcomes.size).toBe(0);
+    room.wipe();
+    one.calm();
+    expect([one.session.status().state, one.resets, code(one.outcomes.get(1))]).toEqual(['live', 1, 'fine']);
+    expect(room.entries.map(({ value }) => value)).toEqual(['kept']);
   });
 
   test('a codec that took long to load opens one socket, not two', () => {
@@ -160,7 +170,7 @@ function modelRoom(options: { now?: () => number; cursor?: { epoch: null; seq: n
       for (const socket of sockets) while (socket.moveUp() || socket.moveDown()) moved = true;
     }
   };
-  return { server, sockets, room, moveAll };
+  return { server, sockets, room, moveAll, make: Socket };
 }
 
 function fill(server: ModelServer, entries: number): void {
@@ -258,17 +268,196 @@ describe('clocks', () => {
   });
 });
 
-describe('promises that nobody waits for', () => {
-  test('connect may be left alone', async () => {
-    const unheard: unknown[] = [];
-    const listen = (error: unknown): unknown => unheard.push(error);
-    process.on('unhandledRejection', listen);
+describe('shared things', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  test('many actions without a connection do not copy the state for each of those before', () => {
     const { room } = modelRoom();
-    void room.connect();
+    let copies = 0;
+    let calls = 0;
+    const shared = new SharedReducer<number[], number>(room, 'k', {
+      initial: [],
+      reducer: (state, action) => {
+        calls += 1;
+        state.push(action);
+        return state;
+      },
+      clone: (state) => {
+        copies += 1;
+        return [...state];
+      },
+    });
+    shared.subscribe(() => undefined);
+    for (let action = 0; action < 500; action += 1) shared.dispatch(action);
+    expect(shared.current).toHaveLength(500);
+    expect([copies, calls].every((count) => count < 1_500)).toBe(true);
+    shared.destroy();
     room.close();
+  });
+
+  test('an action that fails in the middle of changing leaves those before and behind it as they are', async () => {
+    const { server, room, moveAll } = modelRoom();
+    const shared = new SharedReducer<string[], string>(room, 'k', {
+      initial: [],
+      reducer: (state, action) => {
+        state.push(action);
+        if (action === 'once' && state.filter((one) => one === action).length > 1) throw new Error('again');
+        return state;
+      },
+      clone: (state) => [...state],
+    });
+    room.connect().catch(() => undefined);
+    moveAll();
+    for (const action of ['a', 'once', 'b']) shared.dispatch(action);
+    server.machine.push('k', { apply: 'once', i: 'other' }, APPEND);
+    for (const socket of server.sockets) {
+      socket.tell({ type: 'push', key: 'k', value: { apply: 'once', i: 'other' }, seq: 1 });
+      socket.moveDown();
+    }
+    await Promise.resolve();
+    expect(shared.current).toEqual(['once', 'a', 'b']);
+    shared.destroy();
+    room.close();
+  });
+
+  test('a peer that says it will be silent for years keeps no timer spinning, nor does one of ours', () => {
+    vi.useFakeTimers();
+    const delays: number[] = [];
+    const real = setTimeout;
+    const spy = vi.spyOn(globalThis, 'setTimeout').mockImplementation(((act: () => void, ms = 0) => {
+      delays.push(ms);
+      return real(act, ms);
+    }) as typeof setTimeout);
+    const { server, room, moveAll } = modelRoom();
+    const presence = new Presence(room, { initial: 1, maxIntervalMs: Number.POSITIVE_INFINITY });
+    room.connect().catch(() => undefined);
+    moveAll();
+    for (const socket of server.sockets) {
+      socket.tell({
+        type: 'push',
+        key: PRESENCE_KEY,
+        value: { client: 'x', value: 1, every: 1e15 },
+        seq: server.machine.head + 1,
+      });
+    }
+    moveAll();
+    expect([...presence.current.keys()]).toEqual(['x']);
+    expect(Math.max(...delays)).toBeLessThan(2 ** 31);
+    presence.destroy();
+    room.close();
+    spy.mockRestore();
+  });
+
+  test('a value set when the connection is over for good is taken back and told', async () => {
+    const { room, moveAll } = modelRoom();
+    const value = new SharedValue<number>(room, 'k', { initial: 0 });
+    const refused: string[] = [];
+    value.onRefused((error) => refused.push(error.code));
+    room.connect().catch(() => undefined);
+    moveAll();
+    room.close();
+    value.set(1);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect([value.current, refused]).toEqual([0, ['closed']]);
+  });
+
+  test('a value set before a connection that never comes is taken back and told', async () => {
+    const { room } = modelRoom();
+    const value = new SharedValue<number>(room, 'k', { initial: 0 });
+    const refused: string[] = [];
+    value.onRefused((error) => refused.push(error.code));
+    room.connect().catch(() => undefined);
+    value.set(1);
+    expect(value.current).toBe(1);
+    room.close();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect([value.current, refused]).toEqual([0, ['closed']]);
+  });
+});
+
+function countingReducer(db: DbConnection) {
+  const options = { key: 'count', initialValue: 0, reducer: (state: number, by: number) => state + by, db };
+  const reducer = new Reducer<number, number>({ ...options, callback: () => undefined });
+  return { compactor: reducer.compactor, subscribe: () => reducer.subscribe() };
+}
+
+describe('promises that nobody waits for', () => {
+  const unheard: unknown[] = [];
+  const listen = (error: unknown): unknown => unheard.push(error);
+
+  async function unheardOf(act: () => unknown): Promise<unknown[]> {
+    unheard.length = 0;
+    process.on('unhandledRejection', listen);
+    act();
     await new Promise((resolve) => setTimeout(resolve, 20));
     process.off('unhandledRejection', listen);
-    expect(unheard).toEqual([]);
+    return unheard;
+  }
+
+  test('everything that is asked of a connection may be left alone', async () => {
+    const { room } = modelRoom();
+    const act = () => {
+      void room.connect();
+      room.push('k', 1);
+      room.push('k', 1, { type: 'relay' });
+      room.trim('k', 1);
+      for (const asked of [room.will('k', 1), room.get('k'), room.keysPage(), room.entriesPage()]) void asked;
+      room.close();
+    };
+    expect(await unheardOf(act)).toEqual([]);
     expect(code(await room.connect().catch((error: unknown) => error))).toBe('closed');
+  });
+
+  test("so may everything that is asked of DriftDB's connection", async () => {
+    const { make } = modelRoom();
+    const act = () => {
+      const db = new DbConnection({ websocketConstructor: make });
+      db.send({ type: 'push', key: 'k', value: 1, action: { type: 'relay' } });
+      db.room.trim('k', 1);
+      void db.connect(URL_OF_ROOM);
+      db.send({ type: 'get', key: 'k' });
+      db.send({ type: 'ping' });
+      db.disconnect();
+      db.send({ type: 'ping' });
+      void db.connect('nonsense');
+    };
+    expect(await unheardOf(act)).toEqual([]);
+  });
+
+  test("null is a value for DriftDB's state too, and its fields tell what is known", async () => {
+    const { make, moveAll } = modelRoom();
+    const db = new DbConnection({ websocketConstructor: make });
+    void db.connect(URL_OF_ROOM);
+    const heard: unknown[] = [];
+    const state = new StateListener<string | null>({ db, key: 'k', callback: (value) => heard.push(value) });
+    const { compactor, ...reducer } = countingReducer(db);
+    state.subscribe();
+    reducer.subscribe();
+    moveAll();
+    expect([state.debounceMillis, state.lastValue, compactor.lastConfirmedState]).toEqual([20, null, 0]);
+    state.setStateOptimistic('a');
+    state.setStateOptimistic(null);
+    compactor.dispatch(2);
+    expect([compactor.state, compactor.lastConfirmedState]).toEqual([2, 0]);
+    moveAll();
+    expect([compactor.lastConfirmedState, compactor.lastConfirmedSeq]).toEqual([2, 2]);
+    expect([heard, state.lastValue, state.state]).toEqual([['a', null], null, null]);
+    state.destroy();
+    compactor.destroy();
+    db.disconnect();
+  });
+
+  test('disconnecting tells once that there is no connection', async () => {
+    const { make, moveAll } = modelRoom();
+    const db = new DbConnection({ websocketConstructor: make });
+    const told: boolean[] = [];
+    db.statusListener.addListener(({ connected }) => told.push(connected));
+    void db.connect(URL_OF_ROOM);
+    moveAll();
+    db.disconnect();
+    db.disconnect();
+    expect(told).toEqual([true, false]);
   });
 });

@@ -136,11 +136,12 @@ test('a wiped server is noticed: a reset, a fresh stream, and nothing old is tak
   expect(entries).toEqual(['new', 'last', 'unsent']);
 });
 
-test('a room that is gone after a wipe is unknown, for good', async () => {
+test('a room that is gone after a wipe is told, and what waits for it is kept', async () => {
   const { url } = await newRoom();
   const room = await live(url);
   await server.kill();
   await server.restart({ wipe: true });
-  await until('the end is noticed', () => room.status.state === 'closed');
-  expect(room.status.reason?.code).toBe('unknown_room');
+  await until('it is noticed', () => room.status.reason?.code === 'unknown_room');
+  room.push('k', 'kept');
+  expect(room.status).toMatchObject({ state: 'waiting', connected: false, queued: 1 });
 });

@@ -18,7 +18,7 @@ export class Api {
 
   /** The server's address, with or without a slash at its end. */
   constructor(apiUrl: string) {
-    this.apiUrl = apiUrl.endsWith('/') ? apiUrl : `${apiUrl}/`;
+    this.apiUrl = apiUrl.replace(/\/?$/, '/');
   }
 
   /** Makes a room under a random id. Rejects with a `RoomError`. */

@@ -57,6 +57,16 @@ export class Compactor<T, A> {
     return this.#reducer === undefined ? this.#initial : this.#reducer.current;
   }
 
+  /** The state that the room's order gives, without own actions still under way; null before `subscribe`. */
+  get lastConfirmedState(): T | null {
+    return this.#reducer?.confirmed ?? null;
+  }
+
+  /** The number in the room's order up to which that is; 0 before the first. */
+  get lastConfirmedSeq(): number {
+    return this.#reducer?.confirmedSeq ?? 0;
+  }
+
   subscribe(): void {
     if (this.#reducer !== undefined) return;
     const { compactable } = this;
@@ -67,7 +77,7 @@ export class Compactor<T, A> {
       pack: (state) => compactable.packState(state),
       unpack: (packed) => compactable.unpackState(packed),
       optimistic: compactable.optimistic,
-      ...(compactable.crdt ? {} : { clone: (state: T) => structuredClone(state) }),
+      clone: compactable.crdt ? undefined : (state) => structuredClone(state),
     });
     this.#reducer.subscribe((state) => this.callback(state));
   }

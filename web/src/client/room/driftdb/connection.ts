@@ -3,7 +3,7 @@
 import { RoomConnection } from '../connection.ts';
 import { asRoomError } from '../pending.ts';
 import type { KeyEvent, Unsubscribe, WebSocketConstructor } from '../types.ts';
-import { EARLY_PUSHES_MAX, LateRoom } from './late_room.ts';
+import { LateRoom } from './late_room.ts';
 import { EventListener } from './listeners.ts';
 import type {
   ConnectionStatus,
@@ -42,8 +42,6 @@ export class DbConnection {
   #webSocket: WebSocketConstructor | undefined;
   #keyListeners = new Set<KeyListener>();
   #ends: Unsubscribe[] = [];
-  /** What was asked before there was a room. */
-  #early: (() => Promise<void>)[] = [];
   #latency: Promise<number> | null = null;
 
   constructor(params: DbConnectionParams = {}) {
@@ -53,15 +51,22 @@ export class DbConnection {
   /**
    * Joins a room by its `socket_url`; resolves when it is there, rejects with a `RoomError` if it never will be.
    * Leaves the room of before, if there was one; what was subscribed hears the new one from its beginning.
+   * DriftDB's users do not all wait for it: left alone, a rejection is not reported as unhandled.
    */
-  async connect(dbUrl: string, cbor = false): Promise<void> {
+  connect(dbUrl: string, cbor = false): Promise<void> {
+    const joined = this.#join(dbUrl, cbor);
+    joined.catch(() => undefined);
+    return joined;
+  }
+
+  async #join(dbUrl: string, cbor: boolean): Promise<void> {
     this.#leave();
     this.dbUrl = dbUrl;
     this.cbor = cbor;
     this.closed = false;
     const connection = new RoomConnection(dbUrl, {
       encoding: cbor ? 'cbor' : 'json',
-      ...(this.#webSocket === undefined ? {} : { webSocket: this.#webSocket }),
+      webSocket: this.#webSocket,
     });
     this.connection = connection;
     this.#ends = [
@@ -71,7 +76,6 @@ export class DbConnection {
       ),
     ];
     this.room.become(connection);
-    for (const ask of this.#early.splice(0)) void ask();
     await connection.connect();
   }
 
@@ -84,7 +88,7 @@ export class DbConnection {
     return this.#latency;
   }
 
-  /** Leaves the room for good, and ends all subscriptions. Tells nobody. */
+  /** Leaves the room for good, and ends all subscriptions. */
   disconnect(): void {
     this.closed = true;
     this.#leave();
@@ -143,9 +147,7 @@ export class DbConnection {
 
   /** The server's own page about this room. The id is in the fragment, which browsers do not send. */
   #debugUrl(): string {
-    const { origin, pathname } = new URL((this.dbUrl ?? '').replace(/^ws/, 'http'));
-    const room = /\/room\/([^/]+)/.exec(pathname)?.[1] ?? '';
-    return `${origin}/inspector#room=${room}`;
+    return (this.connection?.url ?? '').replace(/\/room\/([^/]*)$/, '/inspector#room=$1');
   }
 
   #leave(): void {
@@ -153,7 +155,7 @@ export class DbConnection {
     this.room.become(undefined);
     void this.connection?.close();
     this.connection = null;
-    this.status = { connected: false };
+    this.#setStatus(false);
   }
 
   #setStatus(connected: boolean): void {
@@ -174,12 +176,8 @@ export class DbConnection {
   }
 
   async #get(key: Key, above: number): Promise<void> {
-    if (this.connection === null) {
-      if (this.#early.length < EARLY_PUSHES_MAX) this.#early.push(() => this.#get(key, above));
-      return;
-    }
     try {
-      const data = await this.connection.get(key);
+      const data = await this.room.get(key);
       this.messageListener.dispatch({ type: 'init', key, data: data.filter(({ seq }) => seq > above) });
     } catch (error) {
       this.#failed(error);

@@ -1,7 +1,8 @@
 // DriftDB's way into a room without a WebSocket: one message a request, tried once.
 
 import { parseRoomUrl, roomUrl } from '../../../protocol/room/name.ts';
-import { defaultFetch, request } from '../request.ts';
+import { loadRequest } from '../part.ts';
+import { defaultFetch } from '../refusal.ts';
 import type { MessageFromDb, MessageToDb } from './types.ts';
 
 /** A room over HTTP. */
@@ -15,11 +16,8 @@ export class HttpConnection {
 
   /** Sends one message; its direct answer, null if it has none. Rejects with a `RoomError`. */
   async send(message: MessageToDb): Promise<MessageFromDb | null> {
-    const { tree } = await request(defaultFetch, this.#url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(message),
-    });
+    const { postJson } = await loadRequest();
+    const { tree } = await postJson(defaultFetch, this.#url, JSON.stringify(message));
     return tree as MessageFromDb | null;
   }
 }

@@ -113,7 +113,10 @@ export class LateRoom implements ReadableRoom {
 
   trim(key: string, seq: number): SentPush {
     const room = this.#room;
-    return room === undefined ? { id: 0, done: Promise.reject(notYet()) } : room.trim(key, seq);
+    if (room !== undefined) return room.trim(key, seq);
+    const done = Promise.reject(notYet());
+    done.catch(() => undefined);
+    return { id: 0, done };
   }
 
   async keys(): Promise<readonly KeySummary[]> {

@@ -43,9 +43,9 @@ export class PresenceListener<T> {
     this.#presence = new Presence<T>(db.room, {
       initial: this.#state,
       client: clientId,
-      ...(key === undefined ? {} : { key }),
-      ...(minPresenceInterval === undefined ? {} : { minIntervalMs: minPresenceInterval }),
-      ...(maxPresenceInterval === undefined ? {} : { maxIntervalMs: maxPresenceInterval }),
+      key,
+      minIntervalMs: minPresenceInterval,
+      maxIntervalMs: maxPresenceInterval,
     });
     if (callback !== undefined) this.#presence.subscribe((peers) => callback(asRecord(peers)));
   }

@@ -1,6 +1,6 @@
 // DriftDB's shared value by its names, over SharedValue: two that set at once end alike.
 
-import { SharedValue } from '../value.ts';
+import { SharedValue, VALUE_DEBOUNCE_MS } from '../value.ts';
 import type { DbConnection } from './connection.ts';
 
 /** A value on a key, and a callback for its changes. */
@@ -8,8 +8,11 @@ export class StateListener<T> {
   db: DbConnection;
   key: string;
   callback: (value: T) => void;
-  debounceMillis: number | undefined;
-  #value: SharedValue<T | null> | undefined;
+  debounceMillis: number;
+  /** What was set here last; null before that. */
+  lastValue: T | null = null;
+  /** Undefined while the room has none: null is a value. */
+  #value: SharedValue<T | undefined> | undefined;
 
   constructor(opts: {
     callback: (value: T) => void;
@@ -20,7 +23,7 @@ export class StateListener<T> {
     this.callback = opts.callback;
     this.db = opts.db;
     this.key = opts.key;
-    this.debounceMillis = opts.debounceMillis;
+    this.debounceMillis = opts.debounceMillis ?? VALUE_DEBOUNCE_MS;
     this.setStateOptimistic = this.setStateOptimistic.bind(this);
   }
 
@@ -31,10 +34,10 @@ export class StateListener<T> {
 
   subscribe(): void {
     if (this.#value !== undefined) return;
-    const debounce = this.debounceMillis === undefined ? {} : { debounceMs: this.debounceMillis };
-    this.#value = new SharedValue<T | null>(this.db.room, this.key, { initial: null, ...debounce });
+    const options = { initial: undefined, debounceMs: this.debounceMillis };
+    this.#value = new SharedValue<T | undefined>(this.db.room, this.key, options);
     this.#value.subscribe((value) => {
-      if (value !== null) this.callback(value);
+      if (value !== undefined) this.callback(value);
     });
   }
 
@@ -46,6 +49,7 @@ export class StateListener<T> {
   /** Sets it here at once, and in the room. */
   setStateOptimistic(value: T): void {
     this.subscribe();
+    this.lastValue = value;
     this.#value?.set(() => value);
   }
 }
