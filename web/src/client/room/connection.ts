@@ -440,28 +440,23 @@ function watchPage(back: () => void, leaving: (kept: boolean) => void): Unsubscr
   const { addEventListener, document } = globalThis as Partial<Pick<Window, 'addEventListener' | 'document'>>;
   const page = addEventListener === undefined ? undefined : globalThis;
   const watching = new AbortController();
-  const options = { signal: watching.signal };
+  const { signal } = watching;
   let kept = false;
-  const frozen = (): void => {
-    if (kept) leaving(true);
+  const leave = (): void => leaving(kept);
+  const hide = (event: Event): void => {
+    leaving(false);
+    kept = 'persisted' in event && event.persisted === true;
+    setTimeout(leave);
   };
-  const shown = (): void => {
+  const show = (): void => {
     kept = false;
     back();
   };
-  const hidden = (event: PageTransitionEvent): void => {
-    kept = event.persisted;
-    leaving(false);
-    setTimeout(frozen);
-  };
-  const looked = (): void => {
-    if (document?.visibilityState === 'visible') back();
-    else leaving(kept);
-  };
-  page?.addEventListener('online', back, options);
-  page?.addEventListener('pageshow', shown, options);
-  page?.addEventListener('pagehide', hidden, options);
-  document?.addEventListener('freeze', frozen, options);
-  document?.addEventListener('visibilitychange', looked, options);
+  const look = (): void => (document?.visibilityState === 'visible' ? back() : leave());
+  page?.addEventListener('online', back, { signal });
+  page?.addEventListener('pageshow', show, { signal });
+  page?.addEventListener('pagehide', hide, { signal });
+  document?.addEventListener('freeze', leave, { signal });
+  document?.addEventListener('visibilitychange', look, { signal });
   return () => watching.abort();
 }
