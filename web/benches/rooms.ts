@@ -66,7 +66,7 @@ async function hear(browser: LabBrowser, server: Server, ear: Ear, count: number
   const url = await newRoom(server);
   await browser.call('startHearing', ear, url);
   const writer = await Writer.open(url);
-  const { cost } = await browser.measureWhile(async () => {
+  const { cost } = await browser.measureWhile(ear, async () => {
     await writer.write(count);
     await until('the page has heard all', async () => (await browser.call('heardSoFar')) >= count, 120_000);
   });

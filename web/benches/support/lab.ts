@@ -100,6 +100,7 @@ export class LabBrowser {
   readonly #page: Page;
   readonly #cdp: CDPSession;
   readonly #profile: string;
+  #profiling = false;
 
   private constructor(context: BrowserContext, page: Page, cdp: CDPSession, profile: string) {
     this.#context = context;
@@ -125,14 +126,13 @@ export class LabBrowser {
     name: Name,
     ...given: Parameters<Bench[Name]>
   ): Promise<Awaited<ReturnType<Bench[Name]>>> {
-    if (PROFILING) await this.#cdp.send('Profiler.enable');
-    if (PROFILING) await this.#cdp.send('Profiler.start');
     this.#page.setDefaultTimeout(PATIENCE_MS);
-    const answer = await this.#page.evaluate(
-      ([called, listed]) => window.seabagBench?.[called]?.(...listed),
-      [name, given] as const,
+    const answer = await this.#profiled(name, () =>
+      this.#page.evaluate(([called, listed]) => window.seabagBench?.[called]?.(...listed), [
+        name,
+        given,
+      ] as const),
     );
-    if (PROFILING) await this.#printProfile(name);
     return answer as Awaited<ReturnType<Bench[Name]>>;
   }
 
@@ -141,11 +141,11 @@ export class LabBrowser {
     name: Name,
     ...given: Parameters<Bench[Name]>
   ): Promise<{ answer: Awaited<ReturnType<Bench[Name]>>; cost: Cost }> {
-    return this.measureWhile(() => this.call(name, ...given));
+    return this.measureWhile(name, () => this.call(name, ...given));
   }
 
   /** Looks at what this costs the page. */
-  async measureWhile<T>(work: () => Promise<T>): Promise<{ answer: T; cost: Cost }> {
+  async measureWhile<T>(name: string, work: () => Promise<T>): Promise<{ answer: T; cost: Cost }> {
     await this.#cdp.send('HeapProfiler.collectGarbage');
     const pid = await this.#renderer();
     const residentBefore = await resident(pid);
@@ -154,7 +154,7 @@ export class LabBrowser {
     const timer = setInterval(async () => {
       residentMost = Math.max(residentMost, await resident(pid));
     }, SAMPLE_MS);
-    const answer = await work();
+    const answer = await this.#profiled(name, work);
     clearInterval(timer);
     const busyMs = ((await this.#metric('TaskDuration')) - busyBefore) * 1000;
     await this.#cdp.send('HeapProfiler.collectGarbage');
@@ -182,6 +182,17 @@ export class LabBrowser {
     const renderers = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id);
     const sizes = await Promise.all(renderers.map(async (id) => [id, await resident(id)] as const));
     return sizes.sort((a, b) => b[1] - a[1])[0]?.[0] ?? 0;
+  }
+
+  async #profiled<T>(name: string, work: () => Promise<T>): Promise<T> {
+    if (!PROFILING || this.#profiling) return work();
+    this.#profiling = true;
+    await this.#cdp.send('Profiler.enable');
+    await this.#cdp.send('Profiler.start');
+    const answer = await work();
+    await this.#printProfile(name);
+    this.#profiling = false;
+    return answer;
   }
 
   async #printProfile(name: string): Promise<void> {

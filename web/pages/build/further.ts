@@ -51,7 +51,8 @@ function alone(folder: string, entry: string, name: string): InlineConfig {
       modulePreload: false,
       rolldownOptions: {
         input: entry,
-        preserveEntrySignatures: 'strict',
+        // What is loaded later uses what is loaded at once: both would move into a third file otherwise.
+        preserveEntrySignatures: 'allow-extension',
         output: { entryFileNames: name, chunkFileNames: `${LIBRARY_CHUNKS}[name]-[hash].js` },
       },
     },

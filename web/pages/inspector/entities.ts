@@ -40,8 +40,9 @@ export function entitiesPanel(): HTMLElement {
       const seed = await Seed.parse(secret.value);
       const account = await Account.open(seed, label.value, Number(index.value), location.origin);
       secret.value = '';
-      await new AccountView(place, account, () => form.removeAttribute('hidden')).begin();
-      form.hidden = true;
+      await new AccountView(place, account, (open) => {
+        form.hidden = open;
+      }).begin();
     } catch (error) {
       fill(complaint, [error instanceof Error ? error.message : 'It cannot be opened.']);
     }
@@ -52,7 +53,7 @@ export function entitiesPanel(): HTMLElement {
 class AccountView {
   readonly #place: HTMLElement;
   readonly #account: Account;
-  readonly #left: () => void;
+  readonly #opened: (open: boolean) => void;
   readonly #facts = element('dl', { class: 'facts' });
   readonly #rows = element('tbody', {});
   readonly #more = element('div', { class: 'row' });
@@ -61,10 +62,11 @@ class AccountView {
   #through = 0;
   #gone = false;
 
-  constructor(place: HTMLElement, account: Account, left: () => void) {
+  /** `opened` hears when the account is shown, and when it is not any more. */
+  constructor(place: HTMLElement, account: Account, opened: (open: boolean) => void) {
     this.#place = place;
     this.#account = account;
-    this.#left = left;
+    this.#opened = opened;
   }
 
   async begin(): Promise<void> {
@@ -91,11 +93,14 @@ class AccountView {
     if (page === null)
       this.#say('This host knows no such account: nothing was ever pushed with this seed and label.');
     else this.#take(page);
-    await this.#follow();
+    this.#opened(true);
+    await this.#follow().catch(() =>
+      this.#say('What comes now is not shown: there is no connection for it.'),
+    );
   }
 
   async #follow(): Promise<void> {
-    this.#unfollow = await this.#account.follow(
+    const unfollow = await this.#account.follow(
       (bags) => {
         if (this.#gone) return;
         this.#say(`Number ${bags.at(-1)?.seq ?? '?'} has just come.`);
@@ -105,6 +110,8 @@ class AccountView {
         if (!this.#gone) this.#say('The connection is gone: what comes now is not shown.');
       },
     );
+    if (this.#gone) unfollow();
+    else this.#unfollow = unfollow;
   }
 
   #take(page: AccountPage): void {
@@ -144,7 +151,7 @@ class AccountView {
     this.#unfollow?.();
     this.#account.close();
     fill(this.#place, []);
-    this.#left();
+    this.#opened(false);
   }
 
   #say(text: string): void {

@@ -39,12 +39,15 @@ export function openRoomTab(panel: HTMLElement): void {
   const open = async (id: string) => {
     close();
     field.value = id;
+    let opened: RoomView | undefined;
     try {
-      const opened = new RoomView(new RoomsApi(location.origin).url(id));
+      opened = new RoomView(new RoomsApi(location.origin).url(id));
       view = opened;
       fill(place, [opened.element]);
       await opened.open();
     } catch (error) {
+      // Another room was asked for meanwhile, or none.
+      if (view !== opened) return;
       close();
       announceError('This room cannot be opened', error);
       fill(place, [

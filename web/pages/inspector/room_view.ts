@@ -10,6 +10,7 @@ import { PushSection } from './room_push.ts';
 import { StatusSection } from './room_status.ts';
 import { openStored } from './room_stored.ts';
 import { StreamSection } from './room_stream.ts';
+import { type Arrival, LOG_MESSAGES_MAX } from './stream_log.ts';
 
 /** Stored messages from before we came that are shown, if they are among the last so many numbers. */
 const RECENT_NUMBERS = 1_000;
@@ -27,6 +28,8 @@ export class RoomView {
   readonly #push: PushSection;
   readonly #ends: (() => void)[] = [];
   #last: RoomStatus;
+  /** What came before the older ones were read: it is listed behind them. */
+  #early: Arrival[] | undefined = [];
   #resets = 0;
   #lives = 0;
 
@@ -58,8 +61,7 @@ export class RoomView {
       connection.onEntry((key, { seq, value }, own) => {
         const now = Date.now();
         this.#rate.add(now);
-        this.#stream.log.add({ seq, key, value, at: now, own: own !== undefined });
-        this.#stream.changed();
+        this.#arrived({ seq, key, value, at: now, own: own !== undefined });
         this.#keys.changed();
       }),
       connection.onStatus((status) => this.#statusChanged(status)),
@@ -84,15 +86,31 @@ export class RoomView {
     this.#connection.close();
   }
 
+  #arrived(arrival: Arrival): void {
+    if (this.#early === undefined) {
+      this.#stream.log.add(arrival);
+      this.#stream.changed();
+    } else {
+      this.#early.push(arrival);
+      if (this.#early.length > LOG_MESSAGES_MAX) this.#early.shift();
+    }
+  }
+
   /** What was stored lately, before what comes. */
   async #showRecent(): Promise<void> {
-    const head = this.#connection.status.seq;
-    const { data } = await this.#connection.entriesPage(Math.max(0, head - RECENT_NUMBERS), RECENT_ENTRIES);
     const log = this.#stream.log;
-    const before = data.filter(({ seq }) => seq <= head);
-    for (const { key, seq, value } of before) log.add({ seq, key, value });
-    log.note(Date.now(), before.length === 0 ? 'Live from here' : 'Above: stored lately. Live from here');
-    this.#stream.changed();
+    try {
+      const head = this.#connection.status.seq;
+      const { data } = await this.#connection.entriesPage(Math.max(0, head - RECENT_NUMBERS), RECENT_ENTRIES);
+      const first = this.#early?.[0]?.seq ?? Number.POSITIVE_INFINITY;
+      const before = data.filter(({ seq }) => seq <= head && seq < first);
+      for (const { key, seq, value } of before) log.add({ seq, key, value });
+      log.note(Date.now(), before.length === 0 ? 'Live from here' : 'Above: stored lately. Live from here');
+    } finally {
+      for (const arrival of this.#early ?? []) log.add(arrival);
+      this.#early = undefined;
+      this.#stream.changed();
+    }
   }
 
   #statusChanged(status: RoomStatus): void {

@@ -44,7 +44,10 @@ export class RowList<Row extends object> {
         on: {
           scroll: () => this.#scrolled(),
           keydown: (event) => this.#key(event),
-          click: (event) => this.#click(event),
+          // Pressing chooses, not the click: until that, the row may have gone from under the pointer.
+          mousedown: (event) => event.button === 0 && this.#pressed(event),
+          // A click without a press is a screen reader's.
+          click: (event) => event.detail === 0 && this.#pressed(event),
         },
       },
       [this.#space],
@@ -107,7 +110,7 @@ export class RowList<Row extends object> {
     this.#drawSoon();
   }
 
-  #click(event: MouseEvent): void {
+  #pressed(event: MouseEvent): void {
     const { target } = event;
     const row = target instanceof Element ? target.closest('.a-row') : null;
     const index = row?.getAttribute('data-index');

@@ -8,6 +8,7 @@ import { button, element, fill } from '../kit/element.ts';
 import { pageUrl } from '../kit/fragment.ts';
 import { qrCode } from '../kit/qr.ts';
 import { forgetSeed } from './seed_store.ts';
+import { forgetLinkChoice } from './sync_state.ts';
 import { withoutWords, wordList } from './welcome.ts';
 
 /** Shows the dialog. */
@@ -136,6 +137,7 @@ async function forget(db: EntDB): Promise<void> {
   try {
     await db.wipe();
     forgetSeed();
+    forgetLinkChoice();
     location.reload();
   } catch (error) {
     announceError('Not forgotten', error);

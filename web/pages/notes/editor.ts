@@ -4,9 +4,10 @@
 import type { Ent, EntDB } from '../../src/entdb.ts';
 import { announce, announceError } from '../kit/announce.ts';
 import { button, element, fill, labelled } from '../kit/element.ts';
-import { groupsOf, mayBeUnder, NOTE_TYPE, type Note, readNote, titleOf, withText } from './model.ts';
+import { groupsOf, NOTE_TYPE, type Note, possibleParents, readNote, titleOf, withText } from './model.ts';
 
 const SAVE_AFTER_MS = 300;
+const CHOOSE = 'Choose a note, or make a new one.';
 
 /** What the editor asks of the page. */
 export interface EditorActions {
@@ -35,16 +36,20 @@ export class Editor {
   readonly #state = element('p', { class: 'hint', role: 'status' });
   readonly #bar = element('div', { class: 'bar', role: 'alert' });
   readonly #form: HTMLElement;
-  readonly #empty = element('p', { class: 'hint' }, ['Choose a note, or make a new one.']);
+  readonly #empty = element('p', { class: 'hint' }, [CHOOSE]);
   #notes: readonly Note[] = [];
   #open: { eid: string | undefined } | undefined;
   /** The text that was saved, or read, last. */
   #base = '';
   #dirty = false;
+  /** The text that is just being saved: heard of again, it is no news. */
+  #writing: string | undefined;
   /** What came from elsewhere while there was unsaved text here. */
   #theirs: Note | undefined;
   /** Another note is about to be shown: the page is not to be led back to this one. */
   #departing = false;
+  /** What `#parent` offers now. */
+  #choices = '';
   #timer: ReturnType<typeof setTimeout> | undefined;
   #saving: Promise<void> = Promise.resolve();
 
@@ -88,9 +93,12 @@ export class Editor {
   }
 
   /** Shows a note that is there. */
-  async show(note: Note): Promise<void> {
+  async show(wanted: Note): Promise<void> {
     await this.#depart();
+    // Saving what was open took time: it may have changed.
+    const note = this.#notes.find(({ eid }) => eid === wanted.eid) ?? wanted;
     this.#begin(note.eid, note.text);
+    this.#group.value = note.group ?? '';
     this.#text.readOnly = !note.editable;
     this.#say(note.editable ? '' : 'Written by another program; it can be moved and deleted here.');
     this.#places();
@@ -125,7 +133,7 @@ export class Editor {
     if (eid === undefined) return;
     const now = notes.find((note) => note.eid === eid);
     if (now === undefined) this.#gone();
-    else if (now.text !== this.#base) {
+    else if (now.text !== this.#base && now.text !== this.#writing) {
       if (this.#dirty) this.#differs(now);
       else this.#adopt(now);
     }
@@ -179,7 +187,9 @@ export class Editor {
           open.eid = ent.eid;
           if (open === this.#open && !this.#departing) this.#actions.opened(ent.eid);
         } else {
-          await this.#write(open.eid, text);
+          this.#writing = text;
+          const theirs = await this.#write(open.eid, text);
+          if (theirs !== undefined) return this.#differs(theirs);
         }
         if (open !== this.#open) return;
         this.#base = text;
@@ -188,16 +198,25 @@ export class Editor {
       } catch (error) {
         this.#say('Not saved.');
         announceError('This note was not saved', error);
+      } finally {
+        this.#writing = undefined;
       }
     });
     return this.#saving;
   }
 
-  async #write(eid: string, text: string): Promise<void> {
+  /** Writes nothing over a text that was not shown here: that one is given back. */
+  async #write(eid: string, text: string): Promise<Note | undefined> {
     const ent: Ent | undefined = await this.#db.get(eid);
     // Deleted elsewhere while it was changed here: what somebody writes now is worth more.
-    if (ent === undefined) await this.#db.put(eid, this.#draft(text));
-    else await this.#db.update(eid, { body: withText(ent.body, text) });
+    if (ent === undefined) {
+      await this.#db.put(eid, this.#draft(text));
+      return undefined;
+    }
+    const now = readNote(ent);
+    if (now.text !== this.#base && now.text !== text) return now;
+    await this.#db.update(eid, { body: withText(ent.body, text) });
+    return undefined;
   }
 
   #draft(text: string) {
@@ -236,14 +255,21 @@ export class Editor {
     } catch (error) {
       return announceError('This note was not deleted', error);
     }
-    const restore = button('Undo', async () => {
-      const { eid: id, type, body, group, parent } = ent;
-      await this.#db.put(id, { type, body, group, parent });
-      fill(this.#empty, ['Choose a note, or make a new one.']);
-      this.#actions.opened(id);
-    });
+    const restore = button('Undo', () => void this.#restore(ent));
     fill(this.#empty, [`“${titleOf(readNote(ent))}” is deleted. `, restore]);
     restore.focus();
+  }
+
+  async #restore({ eid, type, body, group, parent }: Ent): Promise<void> {
+    try {
+      const ent = await this.#db.put(eid, { type, body, group, parent });
+      fill(this.#empty, [CHOOSE]);
+      await this.show(readNote(ent));
+      this.#actions.opened(eid);
+      this.#text.focus();
+    } catch (error) {
+      announceError('This note was not brought back', error);
+    }
   }
 
   async #leave(): Promise<void> {
@@ -252,6 +278,8 @@ export class Editor {
   }
 
   #adopt(theirs: Note): void {
+    this.#choose();
+    this.#dirty = false;
     const { selectionStart, selectionEnd } = this.#text;
     this.#base = theirs.text;
     this.#text.value = theirs.text;
@@ -269,6 +297,11 @@ export class Editor {
 
   #differs(theirs: Note): void {
     clearTimeout(this.#timer);
+    // The same was written here and there.
+    if (theirs.text === this.#text.value) {
+      this.#adopt(theirs);
+      return;
+    }
     const first = this.#theirs === undefined;
     this.#theirs = theirs;
     if (!first) return;
@@ -277,6 +310,7 @@ export class Editor {
       element('p', {}, ['This note changed on another device while you were writing.']),
       button('Keep both', () => void this.#keepBoth()),
       button('Keep mine', () => {
+        this.#base = (this.#theirs ?? theirs).text;
         this.#choose();
         void this.#save();
       }),
@@ -296,21 +330,24 @@ export class Editor {
     fill(this.#bar, []);
   }
 
-  async #keepBoth(): Promise<void> {
-    const theirs = this.#theirs;
-    if (theirs === undefined) return;
-    const mine = this.#text.value;
-    this.#choose();
-    try {
-      await this.#db.insert(this.#draft(mine));
-      this.#base = theirs.text;
-      this.#dirty = false;
-      this.#text.value = theirs.text;
-      this.#say('');
-      announce('What you wrote is a note of its own now.');
-    } catch (error) {
-      announceError('Your text was not saved', error);
-    }
+  /** In its turn among the saves, so that none of them takes one text for the other. */
+  #keepBoth(): Promise<void> {
+    this.#saving = this.#saving.then(async () => {
+      const theirs = this.#theirs;
+      if (theirs === undefined) return;
+      try {
+        await this.#db.insert(this.#draft(this.#text.value));
+        this.#choose();
+        this.#base = theirs.text;
+        this.#dirty = false;
+        this.#text.value = theirs.text;
+        this.#say('');
+        announce('What you wrote is a note of its own now.');
+      } catch (error) {
+        announceError('Your text was not saved', error);
+      }
+    });
+    return this.#saving;
   }
 
   #places(): void {
@@ -319,15 +356,21 @@ export class Editor {
     const names = groupsOf(this.#notes).map(({ name }) => element('option', { value: name }));
     fill(this.#groupNames, names);
     const chosen = eid === undefined ? this.#parent.value : (open?.parent ?? '');
-    const others = this.#notes.filter(
-      (note) => note.eid !== eid && (eid === undefined || mayBeUnder(this.#notes, eid, note.eid)),
-    );
-    const known = chosen === '' || others.some((note) => note.eid === chosen);
-    fill(this.#parent, [
-      element('option', { value: '' }, ['(nothing)']),
-      ...others.map((note) => element('option', { value: note.eid }, [titleOf(note)])),
-      !known && element('option', { value: chosen }, ['(a note that is not here)']),
-    ]);
+    const others = possibleParents(this.#notes, eid);
+    const choices: [string, string][] = [
+      ['', '(nothing)'],
+      ...others.map((note): [string, string] => [note.eid, titleOf(note)]),
+    ];
+    if (!choices.some(([value]) => value === chosen)) choices.push([chosen, '(a note that is not here)']);
+    // Most changes leave the choices as they are; thousands of them take long to make, and one may be looking at them.
+    const mark = JSON.stringify(choices);
+    if (mark !== this.#choices) {
+      this.#choices = mark;
+      fill(
+        this.#parent,
+        choices.map(([value, label]) => element('option', { value }, [label])),
+      );
+    }
     this.#parent.value = chosen;
     if (open !== undefined && document.activeElement !== this.#group) this.#group.value = open.group ?? '';
   }

@@ -10,13 +10,16 @@ import { deviceDialog } from './device.ts';
 import { Editor } from './editor.ts';
 import { NoteList } from './list.ts';
 import { NOTE_TYPE, type Note, readNote } from './model.ts';
-import { linkHere, syncButton } from './sync_state.ts';
+import { linkHere, mayLinkHere, syncButton } from './sync_state.ts';
 import { welcome } from './welcome.ts';
 
 /** The database's name in this origin. */
 const DATABASE = 'notes';
 
 const { main, aside } = openPage('notes', { wide: true });
+
+// A seed is read, and taken out of the address, when the page begins.
+onFragment(() => readFragment('seed') !== undefined && location.reload());
 
 begin().catch((error: unknown) => {
   announceError('The notes cannot be opened', error);
@@ -48,6 +51,7 @@ async function openNotes(seed: Seed): Promise<void> {
   const editor = new Editor(db, {
     opened: (eid) => {
       writeFragment('note', eid);
+      main.dataset.view = 'note';
       list.mark(eid);
     },
     createUnder: (parent, group) => begins({ parent, group }),
@@ -73,14 +77,19 @@ async function openNotes(seed: Seed): Promise<void> {
       follow();
     }
   });
-  onFragment(follow);
+  onFragment(() => {
+    // A code that was scanned into a tab that is open: only a new start asks what to do with it.
+    if (readFragment('seed') === undefined) follow();
+  });
   addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'hidden') void editor.flush();
   });
   addEventListener('beforeunload', (event) => {
     if (editor.unsaved) event.preventDefault();
   });
-  linkHere(db).catch((error: unknown) => announceError('This server does not sync the notes', error));
+  if (mayLinkHere()) {
+    linkHere(db).catch((error: unknown) => announceError('This server does not sync the notes', error));
+  }
 
   function show(eid: string): void {
     writeFragment('note', eid, { push: true });

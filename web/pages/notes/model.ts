@@ -103,27 +103,44 @@ export function treesOf(notes: readonly Note[]): Branch[] {
     else siblings.push(note);
   }
   const placed = new Set<string>();
-  const branch = (note: Note): Branch => {
-    placed.add(note.eid);
-    const children = (under.get(note.eid) ?? []).filter((child) => !placed.has(child.eid));
-    return { note, children: children.map(branch) };
+  // Not by recursion: how deep notes lie under one another has no bound.
+  const tree = (top: Note): Branch => {
+    const made = { note: top, children: [] };
+    const left: { note: Note; children: Branch[] }[] = [made];
+    placed.add(top.eid);
+    for (let next = left.pop(); next !== undefined; next = left.pop()) {
+      for (const child of under.get(next.note.eid) ?? []) {
+        if (placed.has(child.eid)) continue;
+        placed.add(child.eid);
+        const branch = { note: child, children: [] };
+        next.children.push(branch);
+        left.push(branch);
+      }
+    }
+    return made;
   };
-  const trees = (under.get(undefined) ?? []).map(branch);
-  for (const note of notes) if (!placed.has(note.eid)) trees.push(branch(note));
+  const trees = (under.get(undefined) ?? []).map(tree);
+  for (const note of notes) if (!placed.has(note.eid)) trees.push(tree(note));
   return trees;
 }
 
-/** Whether a note may be put under another one: not under itself, nor under what is under it. */
-export function mayBeUnder(notes: readonly Note[], eid: string, parent: string): boolean {
-  const byId = new Map(notes.map((note) => [note.eid, note]));
-  const seen = new Set<string>();
-  let above: string | undefined = parent;
-  while (above !== undefined && !seen.has(above)) {
-    if (above === eid) return false;
-    seen.add(above);
-    above = byId.get(above)?.parent;
+/** The notes that a note may be put under: not itself, nor what is under it. All of them for a note that is not there. */
+export function possibleParents(notes: readonly Note[], eid: string | undefined): Note[] {
+  const children = new Map<string, string[]>();
+  for (const { eid: child, parent } of notes) {
+    if (parent === undefined) continue;
+    const siblings = children.get(parent);
+    if (siblings === undefined) children.set(parent, [child]);
+    else siblings.push(child);
   }
-  return true;
+  const below = new Set<string>();
+  const left = eid === undefined ? [] : [eid];
+  for (let next = left.pop(); next !== undefined; next = left.pop()) {
+    if (below.has(next)) continue;
+    below.add(next);
+    left.push(...(children.get(next) ?? []));
+  }
+  return notes.filter((note) => !below.has(note.eid));
 }
 
 function textOf(body: unknown): string | undefined {

@@ -6,6 +6,9 @@ import { announce, announceError } from '../kit/announce.ts';
 import { confirmDialog, openDialog } from '../kit/dialog.ts';
 import { button, element, fill, labelled } from '../kit/element.ts';
 
+/** In local storage: syncing with this server was stopped, and stays so. */
+const UNLINKED = 'seabag.notes.unlinked';
+
 /** One line. */
 export function summary(status: SyncStatus, online: boolean): string {
   const waiting = status.waiting > 0 ? `, ${changes(status.waiting)} to go` : '';
@@ -38,28 +41,57 @@ export function syncButton(db: EntDB): HTMLElement {
   return shown;
 }
 
+/** Whether the page may link this server by itself: unless the user has said that it should not. */
+export function mayLinkHere(): boolean {
+  return localStorage.getItem(UNLINKED) === null;
+}
+
+/** Forgets what the user has said about it. */
+export function forgetLinkChoice(): void {
+  localStorage.removeItem(UNLINKED);
+}
+
 /** Links this server, unless it is linked. A guarded one asks for its token. */
 export async function linkHere(db: EntDB, token?: string): Promise<void> {
+  forgetLinkChoice();
   const links = await db.links();
   if (token === undefined && links.some((link) => link.url === location.origin)) return;
   await db.link(location.origin, token === undefined ? {} : { token });
 }
 
 function syncDialog(db: EntDB): void {
-  const place = element('div', { 'aria-live': 'polite' });
-  const show = () => fill(place, [total(db.status), ...db.status.links.map((link) => linkCard(db, link))]);
+  const sum = element('div', { 'aria-live': 'polite' });
+  const place = element('div', {});
+  const here = button('Sync with this server', () => {
+    linkHere(db).catch((error: unknown) => announceError('Not linked', error));
+  });
+  const cards = new Map<LinkStatus['id'], LinkCard>();
+  const show = () => {
+    const { links } = db.status;
+    fillAnew(sum, [total(db.status)]);
+    here.hidden = links.some((link) => link.url === location.origin);
+    for (const [id, card] of cards) {
+      if (links.some((link) => link.id === id)) continue;
+      card.element.remove();
+      cards.delete(id);
+    }
+    for (const link of links) {
+      const card = cards.get(link.id) ?? linkCard(db, link);
+      if (!cards.has(link.id)) place.append(card.element);
+      cards.set(link.id, card);
+      card.show(link);
+    }
+  };
   const unsubscribe = db.onStatus(show);
   show();
   const dialog = openDialog('Syncing', [
+    sum,
     place,
     element('div', { class: 'row' }, [
       button('Try now', () => {
         db.sync().catch((error: unknown) => announceError('Not synced', error));
       }),
-      db.status.links.length === 0 &&
-        button('Sync with this server', () => {
-          linkHere(db).catch((error: unknown) => announceError('Not linked', error));
-        }),
+      here,
     ]),
     tokenForm(db),
   ]);
@@ -77,7 +109,37 @@ function total(status: SyncStatus): HTMLElement {
   ]);
 }
 
-function linkCard(db: EntDB, link: LinkStatus): HTMLElement {
+interface LinkCard {
+  readonly element: HTMLElement;
+  /** Its buttons stay: one of them may have the focus, or be pressed just now. */
+  show(link: LinkStatus): void;
+}
+
+/** Replaces what stands in a node, unless it says the same. */
+function fillAnew(place: HTMLElement, children: readonly HTMLElement[]): void {
+  const text = (nodes: Iterable<Element>) => JSON.stringify(Array.from(nodes, (node) => node.textContent));
+  if (text(place.children) !== text(children)) fill(place, children);
+}
+
+function linkCard(db: EntDB, first: LinkStatus): LinkCard {
+  const lines = element('div', { 'aria-live': 'polite' });
+  const card = element('section', { class: 'card', 'aria-label': first.url }, [
+    element('h3', {}, [first.url]),
+    lines,
+    element('div', { class: 'row' }, [
+      button('Check everything', () => {
+        db.audit(first.id).then(
+          () => announce('Reading all that the server has.'),
+          (error: unknown) => announceError('Not checked', error),
+        );
+      }),
+      button('Stop syncing here', () => void unlink(db, first), { class: 'quiet' }),
+    ]),
+  ]);
+  return { element: card, show: (link) => fillAnew(lines, linkLines(link)) };
+}
+
+function linkLines(link: LinkStatus): HTMLElement[] {
   const { stuck, activity } = link;
   const lines = [
     link.phase === 'in_sync' && link.waiting === 0 ? 'In sync: the server has everything.' : undefined,
@@ -90,20 +152,9 @@ function linkCard(db: EntDB, link: LinkStatus): HTMLElement {
       ? 'The connection is not encrypted: notes are sealed, but who watches sees when you sync.'
       : undefined,
   ].filter((line) => line !== undefined);
-  return element('section', { class: 'card', 'aria-label': link.url }, [
-    element('h3', {}, [link.url]),
-    ...lines.map((line) => element('p', {}, [line])),
-    stuck !== undefined && element('p', { class: 'warning' }, [trouble(stuck)]),
-    element('div', { class: 'row' }, [
-      button('Check everything', () => {
-        db.audit(link.id).then(
-          () => announce('Reading all that the server has.'),
-          (error: unknown) => announceError('Not checked', error),
-        );
-      }),
-      button('Stop syncing here', () => void unlink(db, link), { class: 'quiet' }),
-    ]),
-  ]);
+  const told = lines.map((line) => element('p', {}, [line]));
+  if (stuck !== undefined) told.push(element('p', { class: 'warning' }, [trouble(stuck)]));
+  return told;
 }
 
 async function unlink(db: EntDB, link: LinkStatus): Promise<void> {
@@ -112,7 +163,13 @@ async function unlink(db: EntDB, link: LinkStatus): Promise<void> {
     'Notes stay on this device, and what the server has stays there. Your other devices go on.',
     'Stop syncing',
   );
-  if (agreed) await db.unlink(link.id).catch((error: unknown) => announceError('Still linked', error));
+  if (!agreed) return;
+  try {
+    await db.unlink(link.id);
+    if (link.url === location.origin) localStorage.setItem(UNLINKED, 'yes');
+  } catch (error) {
+    announceError('Still linked', error);
+  }
 }
 
 function trouble(stuck: NonNullable<LinkStatus['stuck']>): string {

@@ -144,6 +144,7 @@ export class BoardPage {
     const observer = new ResizeObserver(resize);
     observer.observe(board);
     signal.addEventListener('abort', () => observer.disconnect());
+    this.#followPixelRatio(resize);
     resize();
     this.#dark.addEventListener('change', () => this.#setPaper(), { signal });
     addEventListener('beforeunload', (event) => this.session.status.waiting > 0 && event.preventDefault(), {
@@ -167,6 +168,20 @@ export class BoardPage {
       },
       signal,
     );
+  }
+
+  /** A window that comes to a screen with other pixels keeps its size, and must be drawn anew all the same. */
+  #followPixelRatio(resize: () => void): void {
+    const { signal } = this.#ends;
+    const changed = () => {
+      if (signal.aborted) return;
+      resize();
+      this.#followPixelRatio(resize);
+    };
+    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener('change', changed, {
+      once: true,
+      signal,
+    });
   }
 
   #steps(place: Place): [number, number] {

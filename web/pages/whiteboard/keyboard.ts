@@ -79,6 +79,8 @@ export function listenToKeys(
   board.addEventListener('pointerdown', putAway, { signal });
   addEventListener('keydown', (event) => onPage(event, actions), { signal });
   addEventListener('keyup', (event) => event.key === ' ' && actions.spaceHeld(false), { signal });
+  // A key that is let go in another window is not heard of.
+  addEventListener('blur', () => actions.spaceHeld(false), { signal });
 }
 
 function onPage(event: KeyboardEvent, actions: KeyActions): void {

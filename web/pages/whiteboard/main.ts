@@ -12,6 +12,8 @@ import { findRoom, ROOM } from './open.ts';
 
 const page = openPage('whiteboard', { wide: true });
 let open: { readonly room: string; readonly board: BoardPage } | undefined;
+/** Counts what was asked for, so that a room that is made too late does not take another's place. */
+let asked = 0;
 
 onFragment(() => {
   const room = readFragment(ROOM);
@@ -20,6 +22,8 @@ onFragment(() => {
 void begin();
 
 async function begin(): Promise<void> {
+  asked += 1;
+  const own = asked;
   open?.board.close();
   open = undefined;
   fill(page.aside, []);
@@ -27,7 +31,10 @@ async function begin(): Promise<void> {
   let room: string;
   try {
     room = await findRoom();
+    if (own !== asked) return;
+    writeFragment(ROOM, room);
   } catch (error) {
+    if (own !== asked) return;
     return showNone('No board was started', error);
   }
   let connection: RoomConnection;

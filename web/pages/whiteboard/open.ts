@@ -4,18 +4,16 @@ import { RoomsApi } from '../../src/client/room/api.ts';
 import { RoomError } from '../../src/protocol/error.ts';
 import { openDialog } from '../kit/dialog.ts';
 import { element, labelled } from '../kit/element.ts';
-import { readFragment, writeFragment } from '../kit/fragment.ts';
+import { readFragment } from '../kit/fragment.ts';
 
 /** The name of the room in the fragment. */
 export const ROOM = 'room';
 
-/** The room of the fragment; without one, makes a room and writes it there. Rejects when none can be made. */
+/** The room of the fragment, or a new one. Rejects when none can be made. */
 export async function findRoom(): Promise<string> {
   const known = readFragment(ROOM);
   if (known !== undefined && known !== '') return known;
-  const made = await makeRoom();
-  writeFragment(ROOM, made);
-  return made;
+  return makeRoom();
 }
 
 /** Makes a room; a server that lets only some make rooms is told the token that the user knows. */

@@ -71,17 +71,26 @@ export class Pen {
     this.#element.setPointerCapture(event.pointerId);
     const place = this.#place(event);
     this.#pointers.set(event.pointerId, { place });
-    if (event.pointerType === 'pen') this.#penSeen = true;
     const touch = event.pointerType === 'touch';
+    const pen = event.pointerType === 'pen';
+    if (pen) this.#penTouched();
     if (this.#drawing !== undefined) {
       this.#second(event);
       return;
     }
-    const moves =
-      event.button === 1 || this.#spaceHeld || (touch && this.#penSeen) || this.#pointers.size > 1;
+    const fingers = (touch && this.#penSeen) || (!pen && this.#pointers.size > 1);
+    const moves = event.button === 1 || this.#spaceHeld || fingers;
     if (moves || !this.#actions.down(place)) return;
     this.#drawing = { id: event.pointerId, sinceMs: event.timeStamp, touch };
     this.#actions.hover(place);
+  }
+
+  /** A hand that lies on the board while its pen draws neither draws nor moves the paper. */
+  #penTouched(): void {
+    this.#penSeen = true;
+    if (this.#drawing?.touch !== true) return;
+    this.#drawing = undefined;
+    this.#actions.cancel();
   }
 
   /** Another finger while one draws: early, both move the paper; late, it is a palm. */
@@ -107,7 +116,12 @@ export class Pen {
     }
     const place = this.#place(event);
     if (known !== undefined) known.place = place;
-    if (this.#pointers.size < 2) this.#actions.hover(place);
+    if (this.#shows(event)) this.#actions.hover(place);
+  }
+
+  /** Whether the others are shown this pointer: the one that draws, else the only one. */
+  #shows(event: PointerEvent): boolean {
+    return this.#drawing === undefined ? this.#pointers.size < 2 : this.#drawing.id === event.pointerId;
   }
 
   /** One pointer drags; two drag by their middle and zoom by their distance. */
@@ -128,7 +142,7 @@ export class Pen {
       this.#drawing = undefined;
       this.#actions.up();
     }
-    if (event.pointerType === 'touch') this.#actions.hover(null);
+    if (event.pointerType === 'touch' && this.#drawing === undefined) this.#actions.hover(null);
   }
 
   #leave(): void {

@@ -84,6 +84,11 @@ async function cacheFirst(request: Request, path: string): Promise<Response> {
   return (await kept(path)) ?? fetch(request);
 }
 
+/** Where the browser has no cache for us (any more), the network is all there is. */
 async function kept(path: string): Promise<Response | undefined> {
-  return (await caches.open(CACHE)).match(path);
+  try {
+    return await (await caches.open(CACHE)).match(path);
+  } catch {
+    return undefined;
+  }
 }

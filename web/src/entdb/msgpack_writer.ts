@@ -57,7 +57,10 @@ export class MsgpackWriter {
     return this;
   }
 
-  /** A value. Functions, symbols and invalid dates cannot be written, nor what is nested too deeply. */
+  /**
+   * A value. Functions, symbols and invalid dates cannot be written, nor what is nested too deeply, nor objects that keep
+   * what they hold to themselves, such as sets: those would be written as if they were empty.
+   */
   value(value: unknown): this {
     if (value === null || value === undefined) this.#byte(NIL);
     else if (typeof value === 'boolean') this.#byte(value ? 0xc3 : 0xc2);
@@ -162,7 +165,7 @@ export class MsgpackWriter {
     else if (value instanceof ArrayBuffer) this.binary(new Uint8Array(value));
     else {
       const extension = extensionOf(value);
-      if (extension === null) this.#entries(Object.entries(value));
+      if (extension === null) this.#entries(entriesOf(value));
       else this.#extension(extension[0], extension[1]);
     }
   }
@@ -214,4 +217,17 @@ export class MsgpackWriter {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer);
   }
+}
+
+/** An object's entries. One of a class, and without any, holds what cannot be seen: a set, a blob, a promise. */
+function entriesOf(object: object): [string, unknown][] {
+  const entries = Object.entries(object);
+  if (entries.length > 0) return entries;
+  const prototype: unknown = Object.getPrototypeOf(object);
+  // Plain ones of other windows have another prototype, but none has one behind it.
+  if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
+    throw new MsgpackError(
+      'an object that is not plain, and shows nothing of what it holds, cannot be written',
+    );
+  return entries;
 }

@@ -1,6 +1,13 @@
 // The component that gives its children a database of entities: one that is open already, or one that it opens itself.
 
-import { type ReactElement, type ReactNode, useEffect, useState } from 'react';
+import {
+  type Dispatch,
+  type ReactElement,
+  type ReactNode,
+  type SetStateAction,
+  useEffect,
+  useState,
+} from 'react';
 import type { EntDB, OpenOptions } from '../client/entdb.ts';
 import { EntDBContext } from './ents.ts';
 
@@ -75,7 +82,7 @@ class Door {
     return name === mine.name && storage === mine.storage && seed.equals(mine.seed);
   }
 
-  hold(tell: (opened: Opened) => void): () => void {
+  hold(tell: Dispatch<SetStateAction<Opened | undefined>>): () => void {
     let here = true;
     this.#users += 1;
     this.#opening ??= openLazily(this.#options);
@@ -91,6 +98,8 @@ class Door {
         if (this.#users > 0) return;
         this.#opening?.then((db) => db.close()).catch(() => undefined);
         this.#opening = undefined;
+        // A component that is only hidden comes back, and should not find a database that is closed.
+        tell((opened) => (opened?.door === this ? undefined : opened));
       });
     };
   }

@@ -37,19 +37,20 @@ function recordOf<T>(): (presence: Presence<T>) => Record<string, WrappedPresenc
   let record: Record<string, WrappedPresenceMessage<T>> = NOBODY;
   return ({ current }) => {
     let changed = Object.keys(record).length !== current.size;
-    const next: Record<string, WrappedPresenceMessage<T>> = {};
+    const next = new Map<string, WrappedPresenceMessage<T>>();
     for (const [client, { value, lastSeen }] of current) {
-      const known = record[client];
+      // Anybody may be called `constructor` or `__proto__`.
+      const known = Object.hasOwn(record, client) ? record[client] : undefined;
       if (known !== undefined && equal(known.value, value)) {
         // A sign of life is no reason to render.
         known.lastSeen = lastSeen;
-        next[client] = known;
+        next.set(client, known);
       } else {
         changed = true;
-        next[client] = { value, lastSeen };
+        next.set(client, { value, lastSeen });
       }
     }
-    if (changed) record = next;
+    if (changed) record = Object.fromEntries(next);
     return record;
   };
 }

@@ -100,6 +100,61 @@ test('it shows keys, what was stored lately and what comes, in order', async () 
   expect(complaints).toEqual([]);
 });
 
+test('in a busy room the list is in order from its first row, and a slow click chooses', async () => {
+  for (let count = 0; count < 100; count += 1) writer.push('log', count);
+  const busy = setInterval(() => writer.push('log', 'busy'), 5);
+  try {
+    const { page, complaints } = await inspect();
+    const list = page.locator('.stream .rows');
+    await list.evaluate((element) => {
+      element.scrollTop = 0;
+    });
+    await until('the first row is there', async () => (await rows(page))[0]?.[0] !== undefined);
+    // All rows as they pass by.
+    const numbers: number[] = [];
+    await until('all rows were seen', async () => {
+      for (const [seq] of await rows(page)) if (seq !== '' && seq !== undefined) numbers.push(Number(seq));
+      return list.evaluate((element) => {
+        element.scrollTop += 320;
+        return element.scrollTop > 32 * 200;
+      });
+    });
+    const first = numbers.filter((seq, place) => numbers.indexOf(seq) === place);
+    expect(first).toEqual([...first].sort((a, b) => a - b));
+    const box = await list.boundingBox();
+    if (box === null) throw new Error('no list');
+    await page.mouse.move(box.x + 60, box.y + 80);
+    await page.mouse.down();
+    const pressed = await page.locator('.stream .a-row').allTextContents();
+    await until('the list is drawn anew', async () => {
+      return (
+        JSON.stringify(await page.locator('.stream .a-row').allTextContents()) !== JSON.stringify(pressed)
+      );
+    }).catch(() => undefined);
+    await page.mouse.up();
+    await page.getByRole('heading', { name: /^Number \d+$/ }).waitFor();
+    expect(complaints).toEqual([]);
+  } finally {
+    clearInterval(busy);
+  }
+});
+
+test('who asks for another room while the first is still being opened gets that one', async () => {
+  const { page } = await inspect();
+  const slow = new URL(server.url);
+  // The first room's socket is never answered.
+  await page.routeWebSocket(/seabag-slow/, () => undefined);
+  await page.getByLabel('Room id, or its address').fill(`seabag-slow-${slow.port}`);
+  await page.getByRole('button', { name: 'Look into it' }).click();
+  await until('it tries', async () => !(await page.locator('.room .facts').textContent())?.includes('live'));
+  await page.getByLabel('Room id, or its address').fill(room);
+  await page.getByRole('button', { name: 'Look into it' }).click();
+  await fact(page, 'Connection', 'live');
+  await writer.push('log', 'here').done;
+  await untilRow(page, 'log', '"here"');
+  expect(await page.locator('.error').count()).toBe(0);
+});
+
 test('a filter, a pause, and a key’s stored stream', async () => {
   for (let count = 1; count <= 5; count += 1) {
     await writer.push('a', count).done;

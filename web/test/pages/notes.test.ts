@@ -195,6 +195,10 @@ test('a deleted note goes everywhere, and undo brings it back everywhere', async
   await one.page.getByRole('button', { name: 'Undo' }).click();
   await shows(one.page, ['Do not lose me']);
   await shows(other.page, ['Do not lose me']);
+  // It is open again, and can be written in.
+  expect(await one.page.getByLabel('Note', { exact: true }).inputValue()).toBe('Do not lose me');
+  await one.page.getByLabel('Note', { exact: true }).fill('Not lost');
+  await shows(other.page, ['Not lost']);
   expect([...one.complaints, ...other.complaints]).toEqual([]);
 });
 
@@ -313,4 +317,49 @@ test('forgetting takes the notes and the key from this device, and the words bri
   expect(left).toEqual({ seed: null, databases: [] });
   const again = await furtherDevice(one.words);
   await shows(again.page, ['Kept by the server']);
+});
+
+test('a code that is opened in a tab that is open already leaves the address too, and is asked about', async () => {
+  const one = await firstDevice();
+  await write(one.page, 'Mine');
+  await one.page.evaluate(() => {
+    location.hash = `seed=${'ab'.repeat(32)}`;
+  });
+  await one.page.getByRole('heading', { name: 'These are other notes' }).waitFor();
+  expect(one.page.url()).not.toContain('abab');
+  await one.page.getByRole('button', { name: 'I see' }).click();
+  await shows(one.page, ['Mine']);
+});
+
+test('syncing that was stopped stays so over a reload, until it is wanted again', async () => {
+  const one = await firstDevice();
+  await write(one.page, 'Here only');
+  await inSync(one.page);
+  await one.page.locator('.sync button').click();
+  await one.page.getByRole('button', { name: 'Stop syncing here' }).click();
+  await one.page.getByRole('button', { name: 'Stop syncing', exact: true }).click();
+  await one.page.locator('.sync', { hasText: 'On this device only' }).waitFor();
+  await one.page.reload();
+  await shows(one.page, ['Here only']);
+  // Another reload: a link that the first one made would be there by now.
+  await one.page.reload();
+  await one.page.locator('.sync', { hasText: 'On this device only' }).waitFor();
+  await one.page.locator('.sync button').click();
+  await one.page.getByRole('button', { name: 'Sync with this server' }).click();
+  await one.page.getByRole('button', { name: 'Stop syncing here' }).waitFor();
+  await one.page.keyboard.press('Escape');
+  await inSync(one.page);
+  await one.page.reload();
+  await inSync(one.page);
+});
+
+test('the focus stays on a button of the syncing dialog while the state changes', async () => {
+  const one = await firstDevice();
+  await inSync(one.page);
+  await one.page.locator('.sync button').click();
+  await one.page.getByRole('button', { name: 'Stop syncing here' }).focus();
+  const other = await furtherDevice(one.words);
+  await write(other.page, 'One');
+  await one.page.getByRole('dialog').getByText('1 notes and other entities').waitFor();
+  expect(await one.page.evaluate(() => document.activeElement?.textContent)).toBe('Stop syncing here');
 });

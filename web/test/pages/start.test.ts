@@ -100,6 +100,20 @@ test('the program that it shows runs in a page of another origin, without npm', 
   expect(stored).toContain('"key":"greeting","value":"hello"');
   await until('the page has heard its own greeting', () => heard.some((text) => text.includes('hello')));
   expect(heard.filter((text) => /error/i.test(text))).toEqual([]);
+  // What the module loads only when it is asked for comes from the server too.
+  const roomUrl = await visitor.evaluate<string>(`(async () => {
+    const { RoomsApi, RoomHttp, RoomConnection } = await import('${server.url}/seabag.js');
+    const api = new RoomsApi('${server.url}');
+    const url = api.url((await api.createRoom()).room);
+    await new RoomHttp(url).push('key', 'over HTTP');
+    const bytes = new RoomConnection(url, { encoding: 'cbor' });
+    await bytes.connect();
+    await bytes.push('key', 'in CBOR').done;
+    bytes.close();
+    return url;
+  })()`);
+  const both = await (await fetch(`${roomUrl}/stream`)).text();
+  expect(both).toMatch(/"over HTTP".*"in CBOR"/);
   await visitor.close();
   await new Promise((resolve) => elsewhere.close(resolve));
 });

@@ -382,6 +382,76 @@ describe('everywhere', () => {
     expectQuiet([first, second]);
   });
 
+  test('a pen draws, whatever of the hand lies on the board before it', async () => {
+    const { page, context } = await somebody(undefined, { hasTouch: true });
+    const { left, top } = await corner(page);
+    const input = await context.newCDPSession(page);
+    const hand = (type: 'touchStart' | 'touchMove' | 'touchEnd', x = 500, y = 400) =>
+      input.send('Input.dispatchTouchEvent', {
+        type,
+        touchPoints: type === 'touchEnd' ? [] : [{ x: left + x, y: top + y }],
+      });
+    const pen = (type: 'mousePressed' | 'mouseMoved' | 'mouseReleased', x: number, y: number) =>
+      input.send('Input.dispatchMouseEvent', {
+        type,
+        x: left + x,
+        y: top + y,
+        button: 'left',
+        buttons: type === 'mouseReleased' ? 0 : 1,
+        clickCount: 1,
+        pointerType: 'pen',
+      });
+    for (let stroke = 1; stroke <= 2; stroke += 1) {
+      await hand('touchStart');
+      await pen('mousePressed', 100, stroke * 100);
+      await pen('mouseMoved', 200, stroke * 100);
+      // Rolling a little while the pen draws.
+      await hand('touchMove', 520, 420);
+      await pen('mouseMoved', 300, stroke * 100);
+      await pen('mouseReleased', 300, stroke * 100);
+      await hand('touchEnd');
+      await untilDrawn(page, stroke);
+    }
+    // The paper did not move under it, so that both lines are where the pen was.
+    const inked = await page.evaluate(() => {
+      const canvas = document.querySelector<HTMLCanvasElement>('canvas.layer');
+      const context = canvas?.getContext('2d');
+      return [100, 200].map((y) => context?.getImageData(200, y, 1, 1).data[3]);
+    });
+    expect(inked).toEqual([255, 255]);
+  });
+
+  test('a link that is opened while a new board is still being made leads to its own board', async () => {
+    const { people, room } = await together(1);
+    const visitor = await browser.newContext({ viewport: DESK });
+    await serveFreshPages(visitor);
+    let make = () => {};
+    const made = new Promise<void>((resolve) => {
+      make = resolve;
+    });
+    await visitor.route('**/new', async (route) => {
+      await made;
+      await route.continue();
+    });
+    const page = await visitor.newPage();
+    const asked = page.waitForRequest('**/new');
+    await page.goto(`${server.url}/whiteboard`);
+    await asked;
+    await page.evaluate((id) => {
+      location.hash = `room=${id}`;
+    }, room);
+    await until('it is there', async () => (await boardState(page)).state === 'live');
+    const answered = page.waitForResponse('**/new');
+    make();
+    await answered;
+    const [first] = people;
+    if (first === undefined) throw new Error('one');
+    await draw(first.page, zigzag(1));
+    await untilDrawn(page, 1);
+    expect(roomOf(page)).toBe(room);
+    await visitor.close();
+  });
+
   test('it can be drawn on with the keyboard alone', async () => {
     const { people } = await together(2);
     const [one] = people.map(({ page }) => page);

@@ -1,6 +1,6 @@
 // The hooks of entities: two devices of one person, each with a database on IndexedDB, and the real host between them.
 
-import { useRef } from 'react';
+import { Activity, useRef } from 'react';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { commands } from 'vitest/browser';
 import { type EntDB, openEntDB, Seed } from '../../src/entdb.ts';
@@ -171,6 +171,26 @@ test('a provider that opens the database itself opens it once, closes it, and fi
   const again = await comes(app);
   expect(again.text('todos')).toBe('opening');
   await again.sees('todos', 'milk');
+});
+
+test('a provider that was hidden opens its database anew, and shows nothing of the closed one', async () => {
+  const open = { name: randomName(), seed: Seed.generate(), guardClosing: false };
+  const app = (mode: 'visible' | 'hidden') => (
+    <Activity mode={mode}>
+      <EntDBProvider open={open} fallback={<p data-testid="todos">opening</p>}>
+        <Todos />
+      </EntDBProvider>
+    </Activity>
+  );
+  const user = await comes(app('visible'));
+  await user.sees('todos', '');
+  await user.clicks('milk');
+  await user.sees('todos', 'milk');
+  await user.renders(app('hidden'));
+  await user.renders(app('visible'));
+  await user.sees('todos', 'milk');
+  await user.clicks('milk');
+  await user.sees('todos', 'milk milk');
 });
 
 test('another seed in the provider: the other database, and an error if the name belongs to the first', async () => {

@@ -335,6 +335,17 @@ test('presence: everyone sees the others, what they show, and when they leave', 
   await one.sees('others', 'two: green');
 });
 
+test('presence: nobody’s name is special, whatever it means to objects', async () => {
+  const one = await comes(<Here shows="red" />, 'one');
+  const name = '__proto__';
+  const two = await comes(<Here shows="blue" />, name);
+  const three = await comes(<Here shows="green" />, 'constructor');
+  await one.sees('others', '__proto__: blue, constructor: green');
+  await two.renders(inRoom(<Here shows="pink" />, name));
+  await one.sees('others', '__proto__: pink, constructor: green');
+  await three.sees('others', '__proto__: pink, one: red');
+});
+
 function Point() {
   const others = usePresence('points', { x: 1, y: 2 });
   const renders = Renders();

@@ -8,6 +8,7 @@ import {
   type Page,
 } from 'playwright-core';
 import { chromiumArguments, chromiumPath } from './chromium.ts';
+import { serveFreshPages } from './fresh_pages.ts';
 
 /** A phone, held upright. */
 export const PHONE = { width: 360, height: 740 };
@@ -35,7 +36,9 @@ export async function visit(
   url: string,
   options: BrowserContextOptions = {},
 ): Promise<Visit> {
-  return visitAgain(await browser.newContext({ viewport: DESK, ...options }), url);
+  const context = await browser.newContext({ viewport: DESK, ...options });
+  await serveFreshPages(context);
+  return visitAgain(context, url);
 }
 
 /** Opens another tab of somebody who is there already. */

@@ -34,7 +34,9 @@ async function callOf(): Promise<CallAction> {
 
 async function call(mood: Mood, signal = new AbortController().signal): Promise<CallResult> {
   hostile.mood = mood;
-  const options = { token: 'secret', silenceMsMax: 200 };
+  // Only where silence is what is waited for it is short.
+  const silenceMsMax = mood === 'silent' || mood === 'stalling' ? 200 : 20_000;
+  const options = { token: 'secret', silenceMsMax };
   const result = await new HostDriver(HostAddress.parse(hostile.url), options).call(await callOf(), signal);
   if (!result.ok) expect(failureText(result.failure)).not.toMatch(/127\.0\.0\.1|secret|http:/);
   return result;

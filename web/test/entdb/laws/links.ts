@@ -61,6 +61,33 @@ export const links: Record<string, Law> = {
     expect((await world.database.status()).ents).toBe(2);
   },
 
+  'a long queue empties in any order, be its entities neighbours or far apart': async (world) => {
+    const [one, other] = [await world.database.addLink(host(1)), await world.database.addLink(host(2))];
+    const ids = Array.from({ length: 200 }, (_, id) => id);
+    await world.database.putMany(ids.map((id) => [eid(id), { type: 't', body: id }]));
+    const all = await waiting(world, one);
+    const pick = (wanted: (id: number) => boolean) => all.filter((_, id) => wanted(id));
+    const settle = async (messages: readonly Message[]) => {
+      const stored = heads(messages).map(
+        (head) => [head, all.findIndex((sent) => sent.head === head) + 1] as const,
+      );
+      expect(await world.database.pushed(one, stored)).toEqual(stored.map(() => true));
+    };
+    await settle(pick((id) => id % 5 === 3));
+    expect(sorted(await waiting(world, one))).toEqual(sorted(pick((id) => id % 5 !== 3)));
+    await settle(pick((id) => id < 60 && id % 5 !== 3));
+    expect(sorted(await waiting(world, one))).toEqual(sorted(pick((id) => id >= 60 && id % 5 !== 3)));
+    expect(await world.database.waiting(other)).toBe(200);
+    // What is held is not let wait once more, and what waits already waits once.
+    await world.database.setStage(one, 'upload');
+    while (await world.database.fill(one, 70));
+    expect(await world.database.waiting(one)).toBe(112);
+    await settle(pick((id) => id >= 60 && id % 5 !== 3));
+    expect(await world.database.waiting(one)).toBe(0);
+    expect(await world.database.heldAfter(one, 0, 1_000)).toEqual(ids.map((id) => id + 1));
+    expect(await world.database.waiting(other)).toBe(200);
+  },
+
   'trouble and stage are remembered': async (world) => {
     const link = await world.database.addLink(host(1));
     const trouble = { code: 'quota', text: 'full', sinceMs: START_MS, retryMs: START_MS + 1 };

@@ -121,7 +121,10 @@ export const writes: Record<string, Law> = {
     const deep = Array.from({ length: 200 }).reduce<unknown>((inner) => [inner], 1);
     const circle: unknown[] = [];
     circle.push(circle);
-    for (const body of [() => 1, Symbol('x'), { a: () => 1 }, new Date(Number.NaN), 2n ** 64n, deep, circle])
+    // Of what shows nothing of itself an empty map would be saved.
+    const hidden = [new Set([1]), { a: new Set([1]) }, /x/, Promise.resolve(1), new WeakMap()];
+    const others = [() => 1, Symbol('x'), { a: () => 1 }, new Date(Number.NaN), 2n ** 64n, deep, circle];
+    for (const body of [...others, ...hidden])
       await expect(world.database.insert({ type: 't', body })).rejects.toMatchObject({
         code: 'invalid_body',
       });
@@ -134,6 +137,11 @@ export const writes: Record<string, Law> = {
         code: 'invalid_id',
       });
     expect((await world.database.status()).ents).toBe(0);
+    class Point {
+      x = 1;
+    }
+    for (const body of [{}, Object.create(null), new Map(), new Point()])
+      await world.database.insert({ type: 'fine', body });
   },
 
   'a delete leaves a tombstone': async (world) => {

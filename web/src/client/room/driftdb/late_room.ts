@@ -1,5 +1,5 @@
 // A room for things that are made before it is known which room, or that outlive a change of rooms: what they ask for
-// is kept and handed to whichever connection there is. Holds a bounded number of pushes and reads.
+// is kept and handed to whichever connection there is. Holds a bounded number of pushes.
 
 import { RoomError } from '../../../protocol/error.ts';
 import type { PushAction } from '../../../protocol/room/action.ts';
@@ -8,14 +8,19 @@ import { Listeners } from '../listeners.ts';
 import type { ReadableRoom, RoomState } from '../shared_room.ts';
 import type { Acknowledgement, KeyEvent, SentPush, Unsubscribe } from '../types.ts';
 
-/** More pushes and reads than this do not wait for a connection. */
-const EARLY_MAX = 10_000;
+/** More pushes than this do not wait for a connection. */
+export const EARLY_PUSHES_MAX = 10_000;
 
 const NOT_JOINED: RoomState = { state: 'connecting', connected: false, readOnly: false, seq: 0 };
 
 interface Subscription {
   attach: (room: ReadableRoom) => Unsubscribe;
   end: Unsubscribe | undefined;
+}
+
+interface EarlyPush {
+  send: (room: ReadableRoom) => Promise<Acknowledgement>;
+  resolve: (acknowledgement: Promise<Acknowledgement>) => void;
 }
 
 /** A room that may be there later, or become another one. */
@@ -28,8 +33,7 @@ export class LateRoom implements ReadableRoom {
   /** There was a room before: the next one has another history. */
   #joinedBefore = false;
   #wills = new Map<string, unknown>();
-  /** What was asked before there was a room. */
-  #early: ((room: ReadableRoom) => void)[] = [];
+  #early: EarlyPush[] = [];
   #sized: (key: string, size: number) => void;
 
   /** `sized` hears how long a push made its key's stream. */
@@ -51,14 +55,14 @@ export class LateRoom implements ReadableRoom {
       this.#joinedBefore = true;
       for (const subscription of this.#subscriptions) subscription.end = subscription.attach(room);
       for (const [key, value] of this.#wills) room.will(key, value).catch(() => undefined);
-      for (const ask of this.#early.splice(0)) ask(room);
+      for (const { send, resolve } of this.#early.splice(0)) resolve(send(room));
       this.#endStatus = room.onStatus((status) => this.#statuses.call(status));
     }
     this.#statuses.call(this.status);
   }
 
   push(key: string, value: unknown, action: PushAction): SentPush {
-    const sent = this.#room?.push(key, value, action) ?? { id: 0, done: this.#pushLater(key, value, action) };
+    const sent = this.#room?.push(key, value, action) ?? this.#hold(key, value, action);
     sent.done.then(
       ({ size }) => {
         if (size !== null) this.#sized(key, size);
@@ -68,17 +72,13 @@ export class LateRoom implements ReadableRoom {
     return sent;
   }
 
-  async #pushLater(key: string, value: unknown, action: PushAction): Promise<Acknowledgement> {
-    if (action.type === 'relay') throw notYet();
-    return this.#later((room) => room.push(key, value, action).done);
-  }
-
-  #later<Outcome>(ask: (room: ReadableRoom) => Promise<Outcome>): Promise<Outcome> {
-    return new Promise((resolve, reject) => {
-      if (this.#early.length >= EARLY_MAX)
-        reject(new RoomError('queue_full', 'too many pushes wait to be stored'));
-      else this.#early.push((room) => resolve(ask(room)));
+  #hold(key: string, value: unknown, action: PushAction): SentPush {
+    const done = new Promise<Acknowledgement>((resolve, reject) => {
+      if (action.type === 'relay') reject(notYet());
+      else if (this.#early.length >= EARLY_PUSHES_MAX) reject(new RoomError('queue_full', 'too much waits'));
+      else this.#early.push({ send: (room) => room.push(key, value, action).done, resolve });
     });
+    return { id: 0, done };
   }
 
   async will(key: string, value: unknown): Promise<void> {
@@ -127,9 +127,8 @@ export class LateRoom implements ReadableRoom {
     return this.#joined().entries();
   }
 
-  /** Waits for a room. */
-  get(key: string): Promise<readonly StreamEntry[]> {
-    return this.#room?.get(key) ?? this.#later((room) => room.get(key));
+  async get(key: string): Promise<readonly StreamEntry[]> {
+    return this.#joined().get(key);
   }
 
   #joined(): ReadableRoom {
@@ -148,5 +147,5 @@ export class LateRoom implements ReadableRoom {
 }
 
 function notYet(): RoomError {
-  return new RoomError('offline', 'there is no connection');
+  return new RoomError('offline', 'there is no connection yet');
 }
