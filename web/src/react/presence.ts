@@ -2,10 +2,10 @@
 
 import { useEffect } from 'react';
 import type { WrappedPresenceMessage } from '../client/room/driftdb/presence.ts';
+import { equal } from '../client/room/equal.ts';
 import { Presence } from '../client/room/presence.ts';
 import { useUniqueClientId } from './client_id.ts';
 import { useDatabase } from './context.ts';
-import { equal } from './equal.ts';
 import { useHeld } from './use_held.ts';
 
 const NOBODY: Record<string, never> = {};

@@ -1,9 +1,9 @@
 // `useSharedMap`: many values under one name, which everyone in the room sees and changes. The rules are SharedMap's.
 
 import { useMemo } from 'react';
+import { equal } from '../client/room/equal.ts';
 import { SharedMap } from '../client/room/map.ts';
 import { useDatabase } from './context.ts';
-import { equal } from './equal.ts';
 import type { Plan } from './held.ts';
 import { useHeld } from './use_held.ts';
 

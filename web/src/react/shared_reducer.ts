@@ -1,9 +1,9 @@
 // `useSharedReducer`: a state that everyone in the room changes by the same actions. The rules are SharedReducer's.
 
 import { useCallback, useInsertionEffect, useRef } from 'react';
+import { equal } from '../client/room/equal.ts';
 import { SharedReducer } from '../client/room/reducer.ts';
 import { useDatabase } from './context.ts';
-import { equal } from './equal.ts';
 import type { Plan } from './held.ts';
 import { useHeld } from './use_held.ts';
 

@@ -2,10 +2,10 @@
 
 import { useEffect } from 'react';
 import type { WrappedPresenceMessage } from '../client/room/driftdb/presence.ts';
+import { equal } from '../client/room/equal.ts';
 import type { SharedRoom } from '../client/room/shared_room.ts';
 import { PeerConnections, type PeerConnectionsOptions } from '../client/room/webrtc.ts';
 import { useDatabase } from './context.ts';
-import { equal } from './equal.ts';
 import type { Plan } from './held.ts';
 import { useHeld } from './use_held.ts';
 

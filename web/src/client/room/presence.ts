@@ -2,6 +2,7 @@
 // at once: it says so, or the server does when its connection ends (a will, on a key of its own). Wire on the key:
 // {client, value} as DriftDB's PresenceListener, and for each other `every` (ms between signs of life) and `join`.
 
+import { equal } from './equal.ts';
 import { fieldsOf, randomName } from './pending.ts';
 import { Shared } from './shared.ts';
 import type { SharedRoom } from './shared_room.ts';
@@ -102,7 +103,7 @@ export class Presence<T> extends Shared<ReadonlyMap<string, Peer<T>>> {
 
   /** Shows the others something else, at once or `minIntervalMs` after the last time. The same again is not sent. */
   update(value: T): void {
-    if (JSON.stringify(value) === JSON.stringify(this.#value)) return;
+    if (equal(value, this.#value)) return;
     this.#value = value;
     this.#sendWithin(0);
   }
