@@ -1,6 +1,8 @@
 // An object that components share with the room, as React wants it: made when the first component is there to hear it,
 // destroyed when the last one has gone. Rendering makes nothing, so a render that React throws away leaks nothing.
 
+import { breathe } from '../crypto/breathe.ts';
+
 /** What the shared objects of a room have in common. */
 export interface Destroyable {
   subscribe(listener: () => void): () => void;
@@ -30,6 +32,8 @@ export class Held<Thing extends Destroyable, Snapshot> {
   #read: Snapshot;
   /** The next change is this component's own: it is shown even if it looks the same. */
   #own = false;
+  /** This component is changing it now: it hears of that at once, as a field does in which somebody types. */
+  #acting = false;
 
   /** For `useSyncExternalStore`, on a server and for the first render of its page in a browser. */
   readonly initial: () => Snapshot;
@@ -44,8 +48,21 @@ export class Held<Thing extends Destroyable, Snapshot> {
   /** For `useSyncExternalStore`. */
   readonly subscribe = (listener: () => void): (() => void) => {
     this.#users += 1;
-    const unsubscribe = this.object().subscribe(listener);
+    let heard = false;
+    let gone = false;
+    const tell = () => {
+      heard = false;
+      if (!gone) listener();
+    };
+    const unsubscribe = this.object().subscribe(() => {
+      if (this.#acting) return listener();
+      if (heard) return;
+      heard = true;
+      // React renders at once whenever a store changes. What others send in a burst is to be one change, not a thousand.
+      void breathe().then(tell);
+    });
     return () => {
+      gone = true;
       unsubscribe();
       this.#users -= 1;
       this.#destroyIfUnused();
@@ -69,6 +86,10 @@ export class Held<Thing extends Destroyable, Snapshot> {
    */
   forOwnChange(): Thing {
     this.#own = this.#plan.same !== undefined;
+    this.#acting = true;
+    queueMicrotask(() => {
+      this.#acting = false;
+    });
     return this.object();
   }
 

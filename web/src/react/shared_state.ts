@@ -25,6 +25,6 @@ export function useSharedState<T>(key: string, initialValue: T): [T, SetterFunct
       initial: initialValue,
     }),
   );
-  const set = useCallback((next: T | ((current: T) => T)) => held.object().set(next), [held]);
+  const set = useCallback((next: T | ((current: T) => T)) => held.forOwnChange().set(next), [held]);
   return [value, set];
 }
