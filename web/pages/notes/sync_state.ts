@@ -20,8 +20,14 @@ export function summary(status: SyncStatus, online: boolean): string {
     case 'syncing':
       return online ? `Syncing${waiting}` : `Offline${waiting}`;
     case 'stuck':
-      return `${online ? 'Server away' : 'Offline'}${waiting}`;
+      return `${online ? stuckWord(status) : 'Offline'}${waiting}`;
   }
+}
+
+/** A server that answers and refuses is not away: waiting for it would be in vain. */
+function stuckWord(status: SyncStatus): string {
+  const answers = status.links.some(({ stuck }) => stuck !== undefined && stuck.code !== 'network');
+  return answers ? 'Not in sync' : 'Server away';
 }
 
 /** The button in the header that always says how it stands. */

@@ -92,6 +92,6 @@ function program(room: RoomInfo): string {
 function phoneHint(): string {
   const local = ['localhost', '127.0.0.1', '[::1]'].includes(location.hostname);
   return local
-    ? 'A phone cannot open this address, which means “this machine”. Start the server with --listen 0.0.0.0:8080 and open this page by the machine’s own address.'
+    ? `A phone cannot open this address, which means “this machine”. Start the server with --listen 0.0.0.0:${location.port || '8080'} and open this page by the machine’s own address.`
     : 'Scan it with a phone to draw together.';
 }

@@ -2,7 +2,7 @@
 // tabs, on a phone, and beside the command line on the same account.
 
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -362,4 +362,21 @@ test('the focus stays on a button of the syncing dialog while the state changes'
   await write(other.page, 'One');
   await one.page.getByRole('dialog').getByText('1 notes and other entities').waitFor();
   expect(await one.page.evaluate(() => document.activeElement?.textContent)).toBe('Stop syncing here');
+});
+
+test('a server that asks for a token is not said to be away, and syncs once it is told', async () => {
+  const token = 'a token that only friends know';
+  await server.remove();
+  const file = path.join(await mkdtemp(path.join(tmpdir(), 'seabag-token-')), 'token');
+  await writeFile(file, token, { mode: 0o600 });
+  server = await Server.start(['--registration', 'token', '--registration-token-file', file]);
+  const one = await firstDevice();
+  await one.page.locator('.sync', { hasText: 'Not in sync' }).waitFor();
+  await one.page.locator('.sync button').click();
+  await one.page.getByText('The server asks for a token').click();
+  await one.page.getByLabel('Token').fill(token);
+  await one.page.getByRole('button', { name: 'Use it' }).click();
+  await one.page.keyboard.press('Escape');
+  await inSync(one.page);
+  await rm(path.dirname(file), { recursive: true });
 });

@@ -58,6 +58,9 @@ test('a room that it makes can be used by the commands it shows, and is there af
   expect(await shown(page, 'Address for programs')).toBe(`${server.url}/room/${id}`);
   expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Your room');
 
+  // On this machine a phone is told how to get here: at the port that is really used.
+  await page.getByText(`--listen 0.0.0.0:${new URL(server.url).port} `).waitFor();
+
   const { stdout } = await run('sh', ['-e', '-c', await shown(page, 'From a terminal')]);
   expect(stdout).toContain('"key":"greeting","value":"hello"');
   const readOnly = await shown(page, 'Id that may only read');
