@@ -3,9 +3,7 @@
 
 import { createServer, type Server as HttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
-import { build } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { RoomsApi } from '../../src/client/room/api.ts';
 import { chromiumArguments, chromiumPath } from '../support/chromium.ts';
@@ -13,9 +11,9 @@ import { closeAll, gather, live } from '../support/rooms.ts';
 import { Server } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
-const ENTRY = fileURLToPath(new URL('../../src/index.ts', import.meta.url));
-const PAGE = `<!doctype html><title>room</title><script type="module">
-  import { RoomConnection } from '/seabag.js';
+/** A page of another origin, with the package that the server brings along. */
+const pageOf = (seabag: string) => `<!doctype html><title>room</title><script type="module">
+  import { RoomConnection } from '${seabag}/seabag.js';
   const room = new RoomConnection(decodeURIComponent(location.hash.slice(1)));
   const kept = { room, values: [], states: [], shows: [] };
   window.kept = kept;
@@ -51,25 +49,11 @@ let files: HttpServer;
 let browser: Browser;
 let origin: string;
 
-async function bundle(): Promise<string> {
-  const output = await build({
-    configFile: false,
-    logLevel: 'silent',
-    build: { write: false, target: 'es2022', lib: { entry: ENTRY, formats: ['es'] }, minify: false },
-  });
-  const [one] = Array.isArray(output) ? output : [];
-  const chunk = one?.output.find((file) => file.type === 'chunk' && file.isEntry);
-  if (chunk?.type !== 'chunk') throw new Error('nothing was built');
-  return chunk.code;
-}
-
 beforeAll(async () => {
   server = await Server.start();
-  const code = await bundle();
   files = createServer((request, response) => {
-    const script = request.url === '/seabag.js';
-    response.setHeader('content-type', script ? 'text/javascript' : 'text/html');
-    response.end(script ? code : request.url === '/room' ? PAGE : '<!doctype html><title>other</title>');
+    response.setHeader('content-type', 'text/html');
+    response.end(request.url === '/room' ? pageOf(server.url) : '<!doctype html><title>other</title>');
   });
   await new Promise<void>((resolve) => files.listen(0, '127.0.0.1', resolve));
   origin = `http://127.0.0.1:${(files.address() as AddressInfo).port}`;
