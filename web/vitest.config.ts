@@ -60,6 +60,7 @@ export default defineConfig({
         test: {
           name: 'pages',
           include: ['test/pages/**/*.test.ts'],
+          exclude: ['test/**/*.browser.test.ts'],
           // Each test has browsers and a server of its own: one file after another.
           fileParallelism: false,
           ...bounds,
