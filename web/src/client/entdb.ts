@@ -41,6 +41,8 @@ export const NAME_DEFAULT = 'seabag';
 export const LABEL_DEFAULT = 'main';
 /** How long after a write the tab that syncs is woken, milliseconds: a little more than writes wait for others. */
 const WAKE_AFTER_MS = 150;
+/** The longest time between two such reminders. */
+const WAKE_EVERY_MS_MAX = 10_000;
 /** How long a stuck link still keeps a page from closing unasked, milliseconds: waiting would help nobody after that. */
 const GUARD_STUCK_MS = 60_000;
 
@@ -377,16 +379,22 @@ export class EntDB {
   #wrote<T>(result: T): T {
     this.#engine?.written();
     this.#tabs?.post({ type: 'written' });
-    const leads = this.#engine !== undefined;
-    if (!leads && this.#closing === undefined)
-      this.#wake ??= setTimeout(() => this.#wakeLeader(), WAKE_AFTER_MS);
+    if (this.#wake === undefined) this.#wakeLater(WAKE_AFTER_MS);
     this.#board.changed();
     return result;
   }
 
-  #wakeLeader(): void {
+  /** Wakes the tab that syncs, again and again and ever more seldom, until nothing waits any more. */
+  #wakeLater(ms: number): void {
     this.#wake = undefined;
-    this.#tabs?.post({ type: 'wake' });
+    if (this.#engine !== undefined || this.#closing !== undefined) return;
+    this.#wake = setTimeout(() => {
+      this.#wake = undefined;
+      this.#tabs?.post({ type: 'wake' });
+      const { state, waiting } = this.status;
+      if (waiting > 0 || state === 'syncing' || state === 'stuck')
+        this.#wakeLater(Math.min(2 * ms, WAKE_EVERY_MS_MAX));
+    }, ms);
   }
 
   async #linksChanged(): Promise<void> {
