@@ -194,7 +194,9 @@ function tokenForm(db: EntDB): HTMLElement {
   ]);
   form.addEventListener('submit', (event) => {
     event.preventDefault();
-    linkHere(db, token.value.trim()).catch((error: unknown) => announceError('Not linked', error));
+    linkHere(db, token.value.trim())
+      .then(() => db.sync())
+      .catch((error: unknown) => announceError('Not synced', error));
   });
   return element('details', {}, [element('summary', {}, ['The server asks for a token']), form]);
 }

@@ -212,7 +212,6 @@ export class Engine {
     if (label === '') throw new SeabagError('invalid_label', 'the label of a link has 1 to 256 bytes');
     const options = this.#options;
     const address = HostAddress.parse(url);
-    const token = await options.token?.(address.origin);
     const settings: SessionSettings = {
       origin: address.origin,
       live: options.once !== true,
@@ -222,7 +221,10 @@ export class Engine {
     const sealer = await Sealer.create(options.seed, label, index);
     return new LinkTask({
       session: new HostSession(link.id, sealer, settings),
-      driver: new HostDriver(address, { token, fetch: options.fetch }),
+      driver: new HostDriver(address, {
+        token: async () => options.token?.(address.origin),
+        fetch: options.fetch,
+      }),
       database: options.database,
       hearer: this.#hearer(link.id),
       webSocket: options.webSocket ?? globalThis.WebSocket,

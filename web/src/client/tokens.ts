@@ -14,7 +14,8 @@ export class Tokens {
   }
 
   get(origin: string): string | undefined {
-    return this.#kept.get(origin) ?? this.#storage()?.getItem(this.#prefix + origin) ?? undefined;
+    // What is stored may be newer: another tab may have been told.
+    return this.#storage()?.getItem(this.#prefix + origin) ?? this.#kept.get(origin);
   }
 
   set(origin: string, token: string): void {
@@ -22,7 +23,8 @@ export class Tokens {
     try {
       this.#storage()?.setItem(this.#prefix + origin, token);
     } catch {
-      // Full, or forbidden: then it has to be given again after a reload.
+      // Full, or forbidden: then it has to be given again after a reload, and an older one must not come before it.
+      this.#storage()?.removeItem(this.#prefix + origin);
     }
   }
 

@@ -12,8 +12,8 @@ const UPLOAD_BYTES_PER_SECOND_MIN = 16 * 1024;
 
 /** What a driver needs besides an address. */
 export interface DriverOptions {
-  /** What a guarded host asks of a registration. It is a secret. */
-  token?: string | undefined;
+  /** What a guarded host asks of a registration; asked anew each time, since it may come later. It is a secret. */
+  token?: (() => Promise<string | undefined>) | undefined;
   /** In place of the built-in one. */
   fetch?: typeof fetch | undefined;
   /** Tests shorten it. {@link SILENCE_MS_MAX} unless set. */
@@ -24,13 +24,13 @@ export interface DriverOptions {
 export class HostDriver {
   /** Where the host is. */
   readonly address: HostAddress;
-  readonly #token: string | undefined;
+  readonly #token: () => Promise<string | undefined>;
   readonly #fetch: typeof fetch;
   readonly #silenceMs: number;
 
   constructor(address: HostAddress, options: DriverOptions = {}) {
     this.address = address;
-    this.#token = options.token;
+    this.#token = options.token ?? (async () => undefined);
     // The built-in one wants to be called as a function of the window.
     this.#fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init));
     this.#silenceMs = options.silenceMsMax ?? SILENCE_MS_MAX;
@@ -42,7 +42,8 @@ export class HostDriver {
     try {
       const uploadMs = (action.body.length / UPLOAD_BYTES_PER_SECOND_MIN) * 1_000;
       silence.allow(this.#silenceMs + uploadMs);
-      const response = await this.#fetch(this.address.call(action.path), this.#init(action, silence.signal));
+      const init = await this.#init(action, silence.signal);
+      const response = await this.#fetch(this.address.call(action.path), init);
       if (!response.ok) {
         void response.body?.cancel().catch(() => undefined);
         return failed({ type: 'http', status: response.status });
@@ -55,7 +56,7 @@ export class HostDriver {
     }
   }
 
-  #init(action: CallAction, signal: AbortSignal): RequestInit {
+  async #init(action: CallAction, signal: AbortSignal): Promise<RequestInit> {
     const init: RequestInit = {
       method: 'POST',
       // A request of its own buffer: what is shared or larger would be refused, or sent.
@@ -67,8 +68,9 @@ export class HostDriver {
       // A redirect would send what signs in to another origin than the one that was chosen.
       redirect: 'error',
     };
+    const token = action.token ? await this.#token() : undefined;
     // Only then is there a header that makes a browser ask first.
-    if (action.token && this.#token !== undefined) init.headers = { Authorization: `Bearer ${this.#token}` };
+    if (token !== undefined) init.headers = { Authorization: `Bearer ${token}` };
     return init;
   }
 

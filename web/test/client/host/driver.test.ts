@@ -36,7 +36,7 @@ async function call(mood: Mood, signal = new AbortController().signal): Promise<
   hostile.mood = mood;
   // Only where silence is what is waited for it is short.
   const silenceMsMax = mood === 'silent' || mood === 'stalling' ? 200 : 20_000;
-  const options = { token: 'secret', silenceMsMax };
+  const options = { token: async () => 'secret', silenceMsMax };
   const result = await new HostDriver(HostAddress.parse(hostile.url), options).call(await callOf(), signal);
   if (!result.ok) expect(failureText(result.failure)).not.toMatch(/127\.0\.0\.1|secret|http:/);
   return result;
