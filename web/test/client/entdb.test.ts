@@ -261,7 +261,10 @@ test('a guarded host is told the token, and to one without it says that it refus
     expect(other.status.state).toBe('in_sync');
     await device.link(guarded.url, { token: 'a token of the host that is long enough' });
     await device.sync();
-    expect(device.status, 'told later, to a session that runs').toMatchObject({ state: 'in_sync', waiting: 0 });
+    expect(device.status, 'told later, to a session that runs').toMatchObject({
+      state: 'in_sync',
+      waiting: 0,
+    });
   } finally {
     await guarded.remove();
     await rm(folder, { recursive: true });
