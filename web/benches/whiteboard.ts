@@ -10,8 +10,6 @@ import type { Browser, Page } from 'playwright-core';
 import type { Drawn } from '../pages/whiteboard/probe.ts';
 import type { BoardSession } from '../pages/whiteboard/session.ts';
 import { RoomsApi } from '../src/client/room/api.ts';
-// The package loads it when it asks for the first time: too late here, where nothing is loaded any more by then.
-import '../src/client/room/request.ts';
 import { boardState, corner, type Drawer, openBoard, roomOf } from '../test/support/board.ts';
 import { fillBoard, scriptedPen } from '../test/support/pen.ts';
 import { Server } from '../test/support/server.ts';
