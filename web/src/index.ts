@@ -1,20 +1,6 @@
 // The package's main entry: rooms. A table of contents, without logic.
 export { type RoomInfo, RoomsApi, type RoomsApiOptions } from './client/room/api.ts';
 export { type Page, RoomConnection } from './client/room/connection.ts';
-export { Api, type RoomResult } from './client/room/driftdb/api.ts';
-export { uniqueClientId } from './client/room/driftdb/client_id.ts';
-export { Compactable, Compactor } from './client/room/driftdb/compactor.ts';
-export { DbConnection, type DbConnectionParams } from './client/room/driftdb/connection.ts';
-export { HttpConnection } from './client/room/driftdb/http.ts';
-export { LatencyTest } from './client/room/driftdb/latency.ts';
-export {
-  PresenceListener,
-  type PresenceMessage,
-  type WrappedPresenceMessage,
-} from './client/room/driftdb/presence.ts';
-export { Reducer } from './client/room/driftdb/reducer.ts';
-export { StateListener } from './client/room/driftdb/state.ts';
-export type * from './client/room/driftdb/types.ts';
 export { type HttpPush, RoomHttp, type RoomHttpOptions, type StreamPage } from './client/room/http.ts';
 export { LatencyMeter } from './client/room/latency.ts';
 export { type LogEntry, SharedLog, type SharedLogOptions } from './client/room/log.ts';

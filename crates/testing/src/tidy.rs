@@ -17,7 +17,7 @@ const BUILT: &str = "web/dist";
 
 /// What tells of the machine where a file was written. In pieces, so that this file does not complain of itself.
 const FORBIDDEN: [&str; 4] =
-    [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!(".cargo/regi", "stry"), concat!("../sha", "red")];
+    [concat!("/wo", "rk/"), concat!("/ro", "ot/"), concat!(".cargo/regi", "stry"), concat!("../sha", "red/")];
 
 /// Macros that mark unfinished work; written here without their brackets for the same reason.
 const UNFINISHED: [&str; 3] = ["todo", "unimplemented", "dbg"];

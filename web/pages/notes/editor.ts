@@ -69,7 +69,7 @@ export class Editor {
         button('Delete', () => void this.#delete(), { class: 'danger' }),
       ]),
     ]);
-    this.element = element('section', { class: 'editor', 'aria-label': 'Note' }, [this.#empty, this.#form]);
+    this.element = element('section', { class: 'editor', 'aria-label': 'Open note' }, [this.#empty, this.#form]);
   }
 
   /** The note that is open: its id once it has one. */

@@ -116,10 +116,10 @@ async function unlink(db: EntDB, link: LinkStatus): Promise<void> {
 }
 
 function trouble(stuck: NonNullable<LinkStatus['stuck']>): string {
-  const since = new Date(stuck.sinceMs).toLocaleString();
+  const since = stuck.sinceMs === null ? '' : ` since ${new Date(stuck.sinceMs).toLocaleString()}`;
   const retry =
     stuck.retryMs === null ? '' : ` Tried again at ${new Date(stuck.retryMs).toLocaleTimeString()}.`;
-  return `Not in sync since ${since}: ${stuck.text}.${retry}`;
+  return `Not in sync${since}: ${stuck.text}.${retry}`;
 }
 
 /** Only for servers that let nobody register without their token. */

@@ -37,11 +37,6 @@ export function showRoom(place: HTMLElement, room: RoomInfo, forget: () => void)
   fill(place, [
     heading,
     element('p', {}, ['Whoever knows its id can read and write it, so pass it on like a key.']),
-    shown('Room id', room.room),
-    room.readOnly !== room.room && shown('Id that may only read', room.readOnly),
-    shown('Address for programs', roomUrl(room)),
-    shown('From a terminal', terminal(room)),
-    shown('From a web page', program(room)),
     element('div', { class: 'row' }, [
       element('a', { class: 'button primary', href: board }, ['Draw in it']),
       element('a', { class: 'button', href: pageUrl('/inspector', { room: room.room }) }, ['Look into it']),
@@ -54,6 +49,11 @@ export function showRoom(place: HTMLElement, room: RoomInfo, forget: () => void)
       qrCode(board, 'QR code that opens the whiteboard in this room'),
       element('figcaption', { class: 'hint' }, [phoneHint()]),
     ]),
+    shown('Room id', room.room),
+    room.readOnly !== room.room && shown('Id that may only read', room.readOnly),
+    shown('Address for programs', roomUrl(room)),
+    shown('From a terminal', terminal(room)),
+    shown('From a web page', program(room)),
   ]);
   return heading;
 }

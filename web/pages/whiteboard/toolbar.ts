@@ -65,7 +65,10 @@ export class Toolbar {
     const clear = tool(icon(ICONS.clear), 'Clear the board', '', actions.clear);
     this.#changing = [...this.#colours.values(), ...this.#widths, clear];
     const groups = [
-      group('Colour', COLOURS.map((colour) => this.#colours.get(colour))),
+      group(
+        'Colour',
+        COLOURS.map((colour) => this.#colours.get(colour)),
+      ),
       group('Eraser and width', [this.#colours.get('eraser'), ...this.#widths]),
       group('Changes', [this.#undo, clear]),
       group('View', [

@@ -149,10 +149,7 @@ export class EntDB {
       hear: (message) => this.#hear(message),
       lead: () => this.#lead(),
     });
-    this.#ends.push(
-      this.#database.onChange(() => this.#board.changed()),
-      onReturn(() => this.#engine?.online()),
-    );
+    this.#ends.push(onReturn(() => this.#engine?.online()));
     if (this.#engine === undefined) this.#tabs.post({ type: 'hello' });
     else this.#tabs.post({ type: 'leading' });
     await this.#board.refresh();

@@ -151,6 +151,9 @@ function readId(value: unknown): Eid | null {
   }
 }
 
+/** For what is compared and thrown away: a thousand messages need no thousand buffers. */
+const scratch = new MsgpackWriter();
+
 /** Bytes before the content in the form that is written: a map of four, and its first key. */
 const START = new MsgpackWriter().smallMap(4).text('body').finish();
 
@@ -162,6 +165,6 @@ function isExact(
   body: Content,
 ): boolean {
   if (!body.exact || !equalBytes(bytes.subarray(0, body.start), START)) return false;
-  const rest = writeRest(new MsgpackWriter(), type, parent, group).finish();
+  const rest = writeRest(scratch.reset(), type, parent, group).view();
   return equalBytes(bytes.subarray(body.end), rest);
 }

@@ -1,6 +1,8 @@
 // What can go wrong with the database itself, each with a code. What is wrong with a message is an outcome, not an
 // error. No error holds a body, an id or a key.
 
+import { SeabagError } from '../protocol/error.ts';
+
 /** What a call of the database can fail with. */
 export type DatabaseErrorCode =
   /** The disk, or what the browser grants this origin of it, is full. Nothing of the call was written. */
@@ -43,13 +45,12 @@ export type DatabaseErrorCode =
   | 'already_linked';
 
 /** A call of the database that failed. Nothing of it was written. */
-export class DatabaseError extends Error {
-  /** For machines. */
-  readonly code: DatabaseErrorCode;
+export class DatabaseError extends SeabagError {
+  declare readonly code: DatabaseErrorCode;
 
-  constructor(code: DatabaseErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+  constructor(code: DatabaseErrorCode, message: string, cause?: unknown) {
+    super(code, message);
     this.name = 'DatabaseError';
-    this.code = code;
+    if (cause !== undefined) this.cause = cause;
   }
 }

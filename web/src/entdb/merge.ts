@@ -1,6 +1,7 @@
 // The one rule of merging: the greatest message of an entity is its state. Whence a message came decides only for whom
 // it waits. All entities that are looked at here were loaded into the transaction before.
 
+import { equalBytes } from '../protocol/host/bytes.ts';
 import { createdMsOf, TIME_MS_MAX } from '../protocol/host/eid.ts';
 import { checkBody, type Message, type MessageHead } from '../protocol/host/message.ts';
 import { Status, StatusError } from '../protocol/host/status.ts';
@@ -25,7 +26,7 @@ import {
   isBelow,
   tombstoneRow,
   type Winner,
-  winnerHash,
+  winnerMessage,
   winnerStamp,
 } from './winner.ts';
 
@@ -87,12 +88,12 @@ type Standing = { readonly here: Which } | 'less' | 'greater';
 /** Where a message stands. */
 export function standing(dossier: Dossier, head: MessageHead): Standing {
   const { winner, asides } = dossier;
-  // Hashing is for ties, and for what is set aside.
   let order = winner === undefined ? 1 : compareStamps(head, winnerStamp(winner));
   if (winner !== undefined && order === 0) {
-    const [hash, theirs] = [headHash(head), winnerHash(winner)];
-    if (hash === theirs) return { here: WINNER };
-    order = hash < theirs ? -1 : 1;
+    const theirs = winnerMessage(winner).head;
+    if (isSame(head, theirs)) return { here: WINNER };
+    // Hashing heads is for ties of different messages, and for what is set aside.
+    order = headHash(head) < headHash(theirs) ? -1 : 1;
   }
   const same = asides.filter((row) => row.off === head.offsetMs && row.ctr === head.counter);
   if (same.length > 0) {
@@ -100,6 +101,12 @@ export function standing(dossier: Dossier, head: MessageHead): Standing {
     if (same.some((row) => row.hash === hash)) return { here: hash };
   }
   return order < 0 ? 'less' : 'greater';
+}
+
+/** Whether two heads of one entity, one time and one counter are the same. */
+function isSame(a: MessageHead, b: MessageHead): boolean {
+  if (a.hash === null || b.hash === null) return a.hash === b.hash && a.length === b.length;
+  return a.length === b.length && equalBytes(a.hash, b.hash);
 }
 
 /** What a head says; its entity was loaded. */

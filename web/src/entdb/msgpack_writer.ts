@@ -12,6 +12,9 @@ import {
 } from './msgpack.ts';
 
 const NIL = 0xc0;
+const BYTES_MIN = 256;
+/** Bytes that a writer which begins anew keeps at most. */
+const KEPT_BYTES_MAX = 65_536;
 
 const textBytes = new TextEncoder();
 
@@ -23,8 +26,22 @@ export class MsgpackWriter {
   #depth = 0;
 
   constructor() {
-    this.#bytes = new Uint8Array(256);
+    this.#bytes = new Uint8Array(BYTES_MIN);
     this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  /** Begins anew. */
+  reset(): this {
+    this.#length = 0;
+    this.#depth = 0;
+    // What one large value needed is not kept for ever.
+    if (this.#bytes.length > KEPT_BYTES_MAX) this.#resize(new Uint8Array(BYTES_MIN));
+    return this;
+  }
+
+  /** What was written, as a view: good until more is written. */
+  view(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#length);
   }
 
   /** What was written. */
@@ -185,9 +202,13 @@ export class MsgpackWriter {
     if (this.#length > this.#bytes.length) {
       const larger = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length));
       larger.set(this.#bytes.subarray(0, start));
-      this.#bytes = larger;
-      this.#view = new DataView(larger.buffer);
+      this.#resize(larger);
     }
     return start;
+  }
+
+  #resize(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
   }
 }

@@ -110,16 +110,19 @@ export class Transaction {
   /** Loads all that is known of these entities. */
   async load(eids: Iterable<Eid>): Promise<void> {
     const known = await this.loadMessages(eids);
-    const spans = this.links.flatMap((link) => known.map((eid) => [link.id, eid] as const));
+    const spansOf = (links: readonly LinkRow[]) =>
+      links.flatMap((link) => known.map((eid) => [link.id, eid] as const));
+    // Most of the time nothing waits at all.
+    const busy = this.links.filter((link) => this.#positions.has(link.id));
     // Of an entity that is not here nothing is held and nothing waits.
     const [held, queued] = await Promise.all([
       this.rows.lists(
         'bags',
-        spans.map((span) => prefix('held', span)),
+        spansOf(this.links).map((span) => prefix('held', span)),
       ),
       this.rows.lists(
         'outbox',
-        spans.map((span) => prefix('message', span)),
+        spansOf(busy).map((span) => prefix('message', span)),
       ),
     ]);
     for (const row of held.flat()) if ('held' in row) this.#loadHeld(row);
@@ -345,6 +348,8 @@ export async function loadWinners(rows: Reading, eids: readonly Eid[]): Promise<
     if (row !== undefined) winners.set(row.eid, { type: 'ent', row });
   const absent = eids.filter((eid) => !winners.has(eid));
   if (absent.length === 0) return winners;
+  // Where nothing was ever deleted one look says so.
+  if (absent.length > 1 && (await rows.list('tombstones', { limit: 1 })).length === 0) return winners;
   for (const row of await rows.get('tombstones', absent))
     if (row !== undefined) winners.set(row.eid, { type: 'tombstone', row });
   return winners;

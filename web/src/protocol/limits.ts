@@ -14,9 +14,6 @@ export const READS_MAX = 1_000;
 export const WILLS_MAX = 8;
 /** Pushes of a key that are held until its `init` is there. Beyond, the oldest go: at most a relay is lost. */
 export const HELD_PUSHES_MAX = 10_000;
-/** Nesting that a decoder follows: the deepest value of the server, 250, and what is around it. */
-export const DEPTH_MAX = 300;
-
 /** A socket that has not brought `hello` after this is given up. */
 export const OPEN_MS_MAX = 20_000;
 /** Silence after which the server is asked for a sign of life. */

@@ -2,6 +2,7 @@
 
 import { createContext, useContext } from 'react';
 import type { DbConnection } from '../client/room/driftdb/connection.ts';
+import type { ReadableRoom } from '../client/room/shared_room.ts';
 import type { RoomSession } from './session.ts';
 
 /** The connection to the room, from the nearest provider. May be provided by hand, with a connection made elsewhere. */
@@ -9,6 +10,14 @@ export const DatabaseContext = createContext<DbConnection | null>(null);
 
 /** What the provider knows besides the connection; null under a connection that was provided by hand. */
 export const SessionContext = createContext<RoomSession | null>(null);
+
+/**
+ * The room of the nearest provider, for everything that has no hook: `subscribe`, `push`, `onEntry` and the like, or
+ * `new SharedMap(room, …)`. It is there before the connection is.
+ */
+export function useRoom(): ReadableRoom {
+  return useDatabase().room;
+}
 
 /**
  * The connection to the room of the nearest provider. It may be used at once: what is pushed before it is open waits.

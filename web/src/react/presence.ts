@@ -5,6 +5,7 @@ import type { WrappedPresenceMessage } from '../client/room/driftdb/presence.ts'
 import { Presence } from '../client/room/presence.ts';
 import { useUniqueClientId } from './client-id.ts';
 import { useDatabase } from './context.ts';
+import { equal } from './equal.ts';
 import { useHeld } from './use-held.ts';
 
 const NOBODY: Record<string, never> = {};
@@ -12,6 +13,7 @@ const NOBODY: Record<string, never> = {};
 /**
  * Shows `value` to everyone in the room, and returns what the others show, by their client ids.
  * Who leaves or loses the connection disappears at once. Nothing is stored. Use a key in one component only.
+ * A peer's `lastSeen` is kept up to date in place: signs of life alone do not render.
  */
 export function usePresence<T>(key: string, value: T): Record<string, WrappedPresenceMessage<T>> {
   const db = useDatabase();
@@ -30,13 +32,24 @@ export function usePresence<T>(key: string, value: T): Record<string, WrappedPre
   return others;
 }
 
-/** The same map gives the same record. */
+/** What a peer shows keeps its identity until it shows something else; the record, until any of them does. */
 function recordOf<T>(): (presence: Presence<T>) => Record<string, WrappedPresenceMessage<T>> {
-  let seen: Presence<T>['current'] | undefined;
-  let record: Record<string, WrappedPresenceMessage<T>> = {};
+  let record: Record<string, WrappedPresenceMessage<T>> = NOBODY;
   return ({ current }) => {
-    if (current !== seen) record = Object.fromEntries(current);
-    seen = current;
+    let changed = Object.keys(record).length !== current.size;
+    const next: Record<string, WrappedPresenceMessage<T>> = {};
+    for (const [client, { value, lastSeen }] of current) {
+      const known = record[client];
+      if (known !== undefined && equal(known.value, value)) {
+        // A sign of life is no reason to render.
+        known.lastSeen = lastSeen;
+        next[client] = known;
+      } else {
+        changed = true;
+        next[client] = { value, lastSeen };
+      }
+    }
+    if (changed) record = next;
     return record;
   };
 }

@@ -9,7 +9,7 @@ import {
   useState,
   useSyncExternalStore,
 } from 'react';
-import { currentRoom, followAddress } from '../client/room/address.ts';
+import { currentRoom, followAddress, showRoom } from '../client/room/address.ts';
 import type { RoomError } from '../protocol/error.ts';
 import { ClientIdContext } from './client-id.ts';
 import { DatabaseContext, SessionContext } from './context.ts';
@@ -44,6 +44,10 @@ export function DriftDBProvider(props: RoomProviderProps): ReactElement {
   const addressed = useSyncExternalStore(followAddress, currentRoom, noRoom);
   const session = useSession({ api, room: room ?? addressed, binary: useBinary, token });
   useEffect(() => session.hold(), [session]);
+  useEffect(() => {
+    // A link in the old form becomes one in ours: what is in the query, servers see.
+    if (room === undefined && addressed !== null) showRoom(addressed);
+  }, [room, addressed]);
   useOnError(session, onError);
   return (
     <SessionContext.Provider value={session}>

@@ -58,7 +58,7 @@ export function useSharedReducer<State, Action>(
           reducer: (before, action) => latest.current(before, action),
           initial,
           ...(options.threshold === undefined ? {} : { threshold: options.threshold }),
-          ...(options.immutable ? {} : { clone: structuredClone<State> }),
+          ...(options.immutable ? {} : { clone: (state: State) => structuredClone(state) }),
         }),
       read: (shared) => shared.current,
       same: equal,

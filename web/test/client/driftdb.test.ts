@@ -17,7 +17,7 @@ import {
   StateListener,
   uniqueClientId,
   type WrappedPresenceMessage,
-} from '../../src/index.ts';
+} from '../../src/driftdb.ts';
 import { Network } from '../support/network.ts';
 import { Server } from '../support/server.ts';
 import { until } from '../support/until.ts';

@@ -4,10 +4,9 @@ import { decode } from 'cbor2';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RoomError } from '../../src/protocol/error.ts';
-import { cborCodec } from '../../src/protocol/room/cbor.ts';
+import * as cborFunctions from '../../src/protocol/room/cbor.ts';
 import type { ClientMessage } from '../../src/protocol/room/client_message.ts';
-import type { Frame } from '../../src/protocol/room/codec.ts';
-import { jsonCodec } from '../../src/protocol/room/json.ts';
+import { type Frame, jsonCodec, cborCodec as makeCborCodec } from '../../src/protocol/room/codec.ts';
 import {
   formatCursor,
   isReadOnlyAddress,
@@ -17,6 +16,8 @@ import {
   roomUrl,
   socketUrl,
 } from '../../src/protocol/room/name.ts';
+
+const cborCodec = makeCborCodec(cborFunctions);
 
 interface Vector {
   readonly json?: string;

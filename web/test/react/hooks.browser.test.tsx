@@ -1,6 +1,6 @@
 // Each hook with two React roots as two users of one room, on the real server; changes of keys, and counts of renders.
 
-import { type ReactElement, useRef } from 'react';
+import { type ReactElement, useEffect, useRef, useState } from 'react';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { commands } from 'vitest/browser';
 import { RoomsApi } from '../../src/client/room/api.ts';
@@ -9,6 +9,9 @@ import {
   useConnectionStatus,
   useLatency,
   usePresence,
+  useRoom,
+  useSharedLog,
+  useSharedMap,
   useSharedReducer,
   useSharedState,
   useUniqueClientId,
@@ -339,6 +342,74 @@ test('under StrictMode a user is there once, and gone after unmounting', async (
   await one.sees('others', 'two: blue');
   await two.leaves();
   await one.sees('others', '');
+});
+
+// useSharedMap and useSharedLog
+
+function Flags() {
+  const [flags, writer] = useSharedMap<{ on: boolean }>('flags');
+  const renders = Renders();
+  return (
+    <>
+      <p data-testid="flags">{[...flags].map(([name, { on }]) => `${name} ${on}`).join(', ')}</p>
+      <p data-testid="renders">{renders}</p>
+      <Button name="dark" does={() => writer.set('dark', { on: true })} />
+      <Button name="loud" does={() => writer.set('loud', { on: false })} />
+      <Button name="quiet" does={() => writer.delete('loud')} />
+    </>
+  );
+}
+
+test('a shared map: set and deleted by both, and read by who comes later', async () => {
+  const [one, two] = [await comes(<Flags />), await comes(<Flags />)];
+  await one.clicks('dark');
+  await two.sees('flags', 'dark true');
+  await two.clicks('loud');
+  await one.sees('flags', 'dark true, loud false');
+  const late = await comes(<Flags />);
+  await late.sees('flags', 'dark true, loud false');
+  await one.clicks('quiet');
+  await two.sees('flags', 'dark true');
+  await late.sees('flags', 'dark true');
+  expect(one.text('renders')).toBe('4');
+});
+
+function Chat() {
+  const [entries, append] = useSharedLog<string>('chat', { limit: 3 });
+  return (
+    <>
+      <p data-testid="chat">{entries.map(({ value }) => value).join(' ')}</p>
+      <Button name="say" does={() => ['a', 'b', 'c', 'd'].map(append)} />
+    </>
+  );
+}
+
+test('a shared log: everyone sees its last entries in one order', async () => {
+  const [one, two] = [await comes(<Chat />), await comes(<Chat />)];
+  await one.clicks('say');
+  expect(one.text('chat')).toBe('b c d');
+  await two.sees('chat', 'b c d');
+});
+
+function Raw() {
+  const room = useRoom();
+  const [heard, setHeard] = useState('');
+  useEffect(
+    () => room.subscribe('raw', (event) => event.type === 'push' && setHeard(String(event.value))),
+    [room],
+  );
+  return (
+    <>
+      <p data-testid="heard">{heard}</p>
+      <Button name="relay" does={() => room.push('raw', 'hello', { type: 'relay' })} />
+    </>
+  );
+}
+
+test('the room itself is there for what has no hook', async () => {
+  const [one, two] = [await comes(<Raw />), await comes(<Raw />)];
+  await one.clicks('relay');
+  await two.sees('heard', 'hello');
 });
 
 // The connection

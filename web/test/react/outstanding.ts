@@ -7,7 +7,7 @@ import { until } from '../support/until.ts';
 export class Outstanding {
   readonly sockets = new Set<WebSocket>();
   readonly timers = new Set<unknown>();
-  readonly listeners = new Map<unknown, string>();
+  readonly listeners = new Map<unknown, Set<string>>();
   /** As `PUT /room/…`, without ids. */
   readonly requests: string[] = [];
   socketsMade = 0;
@@ -36,7 +36,7 @@ export class Outstanding {
     return [
       ...open.map(() => 'socket'),
       ...[...this.timers].map((timer) => `timer ${String(timer)}`),
-      ...this.listeners.values(),
+      ...[...this.listeners.values()].flatMap((types) => [...types].map((type) => `listener of ${type}`)),
     ].join(', ');
   }
 
@@ -87,11 +87,12 @@ export class Outstanding {
     const listeners = this.listeners;
     Object.assign(window, {
       addEventListener: (...all: Parameters<typeof addEventListener>) => {
-        if (ours()) listeners.set(all[1], `listener of ${all[0]}`);
+        const types = listeners.get(all[1]) ?? new Set();
+        if (ours()) listeners.set(all[1], types.add(all[0]));
         Reflect.apply(addEventListener, window, all);
       },
       removeEventListener: (...all: Parameters<typeof removeEventListener>) => {
-        listeners.delete(all[1]);
+        listeners.get(all[1])?.delete(all[0]);
         Reflect.apply(removeEventListener, window, all);
       },
     });

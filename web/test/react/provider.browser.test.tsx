@@ -6,8 +6,11 @@ import { RoomsApi } from '../../src/client/room/api.ts';
 import {
   DriftDBProvider,
   RoomProvider,
+  RoomQRCode,
+  StatusIndicator,
   useConnectionStatus,
   useDatabase,
+  usePresence,
   useRoomId,
   useSharedState,
 } from '../../src/react.ts';
@@ -53,6 +56,11 @@ function Name() {
       </button>
     </>
   );
+}
+
+function Mouse() {
+  usePresence('mouse', { x: 1 });
+  return null;
 }
 
 function Status() {
@@ -265,12 +273,17 @@ test('after unmounting nothing is left: no socket, no timer, no listener', async
     <DriftDBProvider api={server}>
       <Name />
       <Status />
+      <StatusIndicator />
+      <RoomQRCode />
+      <Mouse />
     </DriftDBProvider>,
     { strict: true },
   );
   await user.sees('status', 'connected');
   await user.clicks('Ada');
-  expect(outstanding.list()).not.toBe('');
+  await until('the latency is measured again and again', () => /timer .*timer/.test(outstanding.list()));
+  expect(outstanding.list()).toContain('socket');
+  expect(outstanding.list()).toContain('listener of hashchange');
   await user.leaves();
   await outstanding.nothing();
 });

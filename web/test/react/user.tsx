@@ -2,12 +2,22 @@
 
 import { act, type ReactElement, StrictMode } from 'react';
 import { createRoot, hydrateRoot, type Root } from 'react-dom/client';
-import { expect } from 'vitest';
+import { afterEach, beforeEach, expect, type MockInstance, vi } from 'vitest';
 import { until } from '../support/until.ts';
 
 declare global {
   var IS_REACT_ACT_ENVIRONMENT: boolean | undefined;
 }
+
+// What React warns of is a fault: a test that expects a complaint makes a spy of its own.
+let complaints: MockInstance<typeof console.error>;
+beforeEach(() => {
+  complaints = vi.spyOn(console, 'error');
+});
+afterEach(() => {
+  expect(complaints).not.toHaveBeenCalled();
+  complaints.mockRestore();
+});
 
 /** React runs everything that `work` causes before this returns. Updates from sockets come by themselves. */
 export async function acting(work: () => void | Promise<void>): Promise<void> {

@@ -42,8 +42,8 @@ export async function openBoardTab(context: BrowserContext, origin: string, room
   const visit = await visitAgain(context, `${origin}/whiteboard${room === undefined ? '' : `#room=${room}`}`);
   await until('the board is open', async () => (await boardState(visit.page)).state === 'live').catch(
     async (error: unknown) => {
-      const text = await visit.page.locator('body').innerText();
-      throw new Error([String(error), text, ...visit.complaints].join('\n'));
+      const text = await visit.page.locator('body').textContent();
+      throw new Error([String(error), text ?? '', ...visit.complaints].join('\n'));
     },
   );
   return visit;

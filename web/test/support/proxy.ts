@@ -11,7 +11,7 @@ interface Pair {
 }
 
 /** Forwards to `target` from a port of its own. */
-export class Proxy {
+export class ByteProxy {
   readonly #target: URL;
   readonly #server: net.Server;
   readonly #pairs = new Set<Pair>();
@@ -27,8 +27,8 @@ export class Proxy {
   }
 
   /** Starts one on a free port. */
-  static async start(target: string): Promise<Proxy> {
-    const proxy = new Proxy(target);
+  static async start(target: string): Promise<ByteProxy> {
+    const proxy = new ByteProxy(target);
     await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
     return proxy;
   }

@@ -8,8 +8,18 @@ export const OPEN_MS_MAX = 10_000;
 /** The longest frame to take, bytes: heads of what one push brought. */
 const FRAME_BYTES_MAX = 16 * 1024 * 1024;
 
-/** As the built-in `WebSocket`; `ws` of Node 20 will do. */
-export type WebSocketConstructor = new (url: string) => WebSocket;
+/** What is needed of a WebSocket: the browser's own will do, or that of the package `ws`. */
+export interface NoticeSocketLike {
+  binaryType: string;
+  onopen: ((event: never) => unknown) | null;
+  onmessage: ((event: never) => unknown) | null;
+  onclose: ((event: never) => unknown) | null;
+  onerror: ((event: never) => unknown) | null;
+  close(): void;
+}
+
+/** A constructor of WebSockets: `WebSocket`, or `ws`'s for Node 20. */
+export type WebSocketConstructor = new (url: string) => NoticeSocketLike;
 
 /**
  * Listens until the connection ends, or until what is returned is called; after that nothing is heard any more. The
@@ -22,7 +32,8 @@ export function listen(
   hear: (event: Event) => void,
   webSocket: WebSocketConstructor,
 ): () => void {
-  let [over, socket] = [false, undefined as WebSocket | undefined];
+  let over = false;
+  let socket: NoticeSocketLike | undefined;
   const end = () => {
     if (over) return;
     over = true;
@@ -44,17 +55,17 @@ export function listen(
     return end;
   }
   socket.binaryType = 'arraybuffer';
-  socket.addEventListener('open', () => {
+  socket.onopen = () => {
     clearTimeout(timer);
     if (!over) hear({ type: 'notices_opened' });
-  });
-  socket.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
+  };
+  socket.onmessage = ({ data }: { data: unknown }) => {
     if (over || !(data instanceof ArrayBuffer)) return;
     if (data.byteLength > FRAME_BYTES_MAX) lost();
     else hear({ type: 'notice', frame: new Uint8Array(data) });
-  });
-  socket.addEventListener('close', lost);
+  };
+  socket.onclose = lost;
   // It is followed by a close; without a listener some implementations throw.
-  socket.addEventListener('error', () => undefined);
+  socket.onerror = () => undefined;
   return end;
 }

@@ -15,21 +15,6 @@ const FAREWELLS = new Set([
   'too_large',
 ]);
 
-const NAMES: Readonly<Record<number, string>> = {
-  1000: 'closed',
-  1001: 'going_away',
-  1009: 'too_large',
-  4100: 'slow_reader',
-  4101: 'rate_limited',
-  4102: 'unavailable',
-  4104: 'silent_peer',
-  4500: 'bad_message',
-  4501: 'replaced',
-  4502: 'room_deleted',
-  4503: 'room_expired',
-  4504: 'read_only',
-};
-
 /** Those that another attempt would only meet again: an end in order, and what peers do not understand of each other. */
 const FINAL = new Set([1000, 1002, 1003, 1007, 1008, 1010]);
 
@@ -51,10 +36,9 @@ export function sentEverybodyAway(close: number): boolean {
   return close === 1001 || close === 1012;
 }
 
-/** What a close says: the reason is a code and perhaps ` retry_ms=…`. */
+/** What a close says: the server's reason is a code and perhaps ` retry_ms=…`. */
 export function readClose(close: number, reason: string): RoomError {
-  const [, word, retry] = /^([a-z_]+)(?: retry_ms=(\d{1,9}))?$/.exec(reason) ?? [];
-  const code = NAMES[close] ?? word ?? 'network';
+  const [, code = close === 1000 ? 'closed' : 'network', retry] = /^([a-z_]+)(?: retry_ms=(\d{1,9}))?$/.exec(reason) ?? [];
   return new RoomError(
     code,
     `the connection ended (${close})`,

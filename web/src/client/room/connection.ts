@@ -4,8 +4,7 @@
 import { RoomError } from '../../protocol/error.ts';
 import type { PushAction } from '../../protocol/room/action.ts';
 import type { ClientMessage } from '../../protocol/room/client_message.ts';
-import type { Frame } from '../../protocol/room/codec.ts';
-import { jsonCodec } from '../../protocol/room/json.ts';
+import { cborCodec, type Frame, jsonCodec } from '../../protocol/room/codec.ts';
 import {
   type Cursor,
   checkClient,
@@ -250,7 +249,7 @@ export class RoomConnection {
 
   async #loadCbor(): Promise<void> {
     const loaded = await import('../../protocol/room/cbor.ts').catch(() => null);
-    this.#tell((now) => this.#session.useCodec(loaded?.cborCodec ?? null, now));
+    this.#tell((now) => this.#session.useCodec(loaded && cborCodec(loaded), now));
   }
 
   #token(): number {

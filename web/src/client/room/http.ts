@@ -11,7 +11,7 @@ import {
 } from '../../protocol/limits.ts';
 import type { PushAction } from '../../protocol/room/action.ts';
 import type { ClientMessage, PushMessage } from '../../protocol/room/client_message.ts';
-import { jsonCodec } from '../../protocol/room/json.ts';
+import { jsonCodec } from '../../protocol/room/codec.ts';
 import {
   type Cursor,
   checkClient,
@@ -181,7 +181,7 @@ export class RoomHttp {
   async #post(message: ClientMessage | readonly ClientMessage[]): Promise<unknown> {
     const { tree } = await request(this.#fetch, `${this.#url}/send`, {
       method: 'POST',
-      headers: { 'content-type': jsonCodec.contentType, 'seabag-client': this.#client },
+      headers: { 'content-type': 'application/json', 'seabag-client': this.#client },
       body: jsonCodec.encode(message),
     });
     return tree;

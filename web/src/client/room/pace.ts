@@ -22,7 +22,7 @@ export class Pace {
     const gained = (Math.max(now - this.#filledAt, 0) * this.#perSecond) / 1_000;
     this.#left = Math.min(this.#left + gained, Math.max(this.#perSecond, 1));
     this.#filledAt = now;
-    if (this.#left < 1) return ((1 - this.#left) * 1_000) / this.#perSecond;
+    if (this.#left < 1) return Math.ceil(((1 - this.#left) * 1_000) / this.#perSecond);
     this.#left -= 1;
     return 0;
   }

@@ -4,18 +4,11 @@ import { RoomError } from '../../protocol/error.ts';
 import { REQUEST_MS_MAX } from '../../protocol/limits.ts';
 import { object, readRefusal } from '../../protocol/room/server_message.ts';
 
-/** What statuses mean when the body does not say it (docs/rooms.md, "Codes"). */
+/** What the statuses mean that a proxy may answer with too, without a body that says it. */
 const CODES: Readonly<Record<number, string>> = {
-  400: 'bad_message',
   401: 'token_required',
-  403: 'read_only',
   404: 'unknown_room',
-  409: 'closed',
   413: 'too_large',
-  415: 'bad_message',
-  422: 'bad_message',
-  429: 'rate_limited',
-  507: 'room_full',
 };
 
 /** The global `fetch`, which minds being called as a method of something else. */

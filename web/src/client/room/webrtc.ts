@@ -39,7 +39,7 @@ interface Link {
   connection: RTCPeerConnection;
   channel: RTCDataChannel;
   state: PeerState;
-  timer: ReturnType<typeof setTimeout> | undefined;
+  timer: ReturnType<typeof setTimeout>;
 }
 
 /** A full mesh of data channels with the other clients of a room that have one too. For browsers only. */
@@ -51,6 +51,8 @@ export class PeerConnections extends Shared<ReadonlyMap<string, PeerState>> {
   #presence: Presence<null>;
   #links = new Map<string, Link>();
   #tries = new Map<string, number>();
+  /** Who is here. An offer may come before that is known of its sender. */
+  #met: ReadonlySet<string> = new Set();
   #listeners = new Listeners<[peer: string, value: unknown]>();
   #unsubscribe: Unsubscribe;
 
@@ -116,7 +118,9 @@ export class PeerConnections extends Shared<ReadonlyMap<string, PeerState>> {
   }
 
   #meet(peers: ReadonlyMap<string, Peer<null>>): void {
-    for (const peer of [...this.#links.keys()]) if (!peers.has(peer)) this.#leave(peer);
+    const gone = [...this.#met].filter((peer) => !peers.has(peer));
+    this.#met = new Set(peers.keys());
+    for (const peer of gone) this.#leave(peer);
     for (const peer of peers.keys()) if (this.#offers(peer) && !this.#links.has(peer)) this.#offer(peer);
   }
 
@@ -140,10 +144,7 @@ export class PeerConnections extends Shared<ReadonlyMap<string, PeerState>> {
 
   #offer(peer: string): void {
     const link = this.#open(peer, (this.#tries.get(peer) ?? 0) + 1);
-    if (link === undefined) return;
-    const patience = PEER_CONNECT_MS * 2 ** Math.min(link.try - 1, CONNECT_DOUBLINGS_MAX);
-    link.timer = setTimeout(() => this.#again(peer, link), patience);
-    void this.#describe(peer, link);
+    if (link !== undefined) void this.#describe(peer, link);
   }
 
   #open(peer: string, number: number): Link | undefined {
@@ -152,7 +153,9 @@ export class PeerConnections extends Shared<ReadonlyMap<string, PeerState>> {
     this.#tries.set(peer, number);
     const connection = new RTCPeerConnection(this.#configuration);
     const channel = connection.createDataChannel('seabag', this.#channelInit);
-    const link: Link = { try: number, connection, channel, state: 'connecting', timer: undefined };
+    const patience = PEER_CONNECT_MS * 2 ** Math.min(number - 1, CONNECT_DOUBLINGS_MAX);
+    const timer = setTimeout(() => this.#again(peer, link), patience);
+    const link: Link = { try: number, connection, channel, state: 'connecting', timer };
     this.#links.set(peer, link);
     connection.onicecandidate = ({ candidate }) => {
       if (candidate !== null) this.#signal(peer, link, { candidate: candidate.toJSON() });
@@ -175,7 +178,7 @@ export class PeerConnections extends Shared<ReadonlyMap<string, PeerState>> {
   /** The connection ended, or never began. The one who offers tries anew; the other one asks for it. */
   #again(peer: string, link: Link): void {
     if (this.ended || this.#links.get(peer) !== link) return;
-    if (!this.#presence.current.has(peer)) {
+    if (!this.#met.has(peer)) {
       this.#leave(peer);
     } else if (this.#offers(peer)) {
       this.#offer(peer);
@@ -207,7 +210,7 @@ export class PeerConnections extends Shared<ReadonlyMap<string, PeerState>> {
     const fields = event.type === 'push' ? fieldsOf(event.value) : undefined;
     if (fields === undefined || fields.to !== this.client) return;
     const { from: peer, try: number } = fields;
-    if (typeof peer !== 'string' || typeof number !== 'number' || !this.#presence.current.has(peer)) return;
+    if (typeof peer !== 'string' || typeof number !== 'number') return;
     const description = fieldsOf(fields.description);
     if (description?.type === 'offer' && typeof description.sdp === 'string' && !this.#offers(peer)) {
       this.#answer(peer, number, description.sdp);

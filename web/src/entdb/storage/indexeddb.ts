@@ -271,13 +271,13 @@ function failure(error: unknown, transaction: IDBTransaction | null): unknown {
   if (!(cause instanceof DOMException)) return cause;
   switch (cause.name) {
     case 'QuotaExceededError':
-      return new DatabaseError('storage_full', 'the browser has no room left for this site', { cause });
+      return new DatabaseError('storage_full', 'the browser has no room left for this site', cause);
     case 'InvalidStateError':
       return closed();
     case 'DataCloneError':
-      return new DatabaseError('invalid_body', 'the body cannot be stored', { cause });
+      return new DatabaseError('invalid_body', 'the body cannot be stored', cause);
     default:
-      return new DatabaseError('storage_failed', `${ABORTED}: ${cause.name}`, { cause });
+      return new DatabaseError('storage_failed', `${ABORTED}: ${cause.name}`, cause);
   }
 }
 
@@ -291,11 +291,7 @@ function closed(): DatabaseError {
 function openingError(error: unknown): unknown {
   if (!(error instanceof DOMException)) return error;
   if (error.name === 'VersionError')
-    return new DatabaseError('too_new', 'a later version wrote the database: please reload', {
-      cause: error,
-    });
+    return new DatabaseError('too_new', 'a later version wrote the database: please reload', error);
   if (error.name === 'QuotaExceededError') return failure(error, null);
-  return new DatabaseError('storage_unavailable', `the browser refuses IndexedDB: ${error.name}`, {
-    cause: error,
-  });
+  return new DatabaseError('storage_unavailable', `the browser refuses IndexedDB: ${error.name}`, error);
 }

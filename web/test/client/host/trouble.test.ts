@@ -152,8 +152,10 @@ test('a push that is too large for the host is split, and what is too large alon
   await world.expectConverged();
   expect(world.host().bags(account).size).toBe(100);
   device.line.fault = (at, answer) => (at === path.PUSH_PATH ? { type: 'http', status: 413 } : answer);
+  // Without notices, which would tell that it is there after all.
+  device.line.listening = false;
   await world.put(device, 'too large alone');
-  await world.pass(MINUTE_MS);
+  await world.settle();
   expect(await device.trouble()).toMatchObject({ code: 'refused' });
 });
 

@@ -2,13 +2,13 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { RoomsApi } from '../../../src/client/room/api.ts';
 import { Room } from '../../../src/client/room/room.ts';
-import { Proxy } from '../../support/proxy.ts';
+import { ByteProxy } from '../../support/proxy.ts';
 import { closeAll, codeOf, connection, gather, live, untilLive, webSocket } from '../../support/rooms.ts';
 import { Server } from '../../support/server.ts';
 import { until } from '../../support/until.ts';
 
 let server: Server;
-let proxy: Proxy;
+let proxy: ByteProxy;
 let api: RoomsApi;
 /** The room's URL through the proxy, and past it. */
 let far: string;
@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => server.remove());
 
 beforeEach(async () => {
-  proxy = await Proxy.start(server.url);
+  proxy = await ByteProxy.start(server.url);
   const { room } = await api.createRoom();
   near = api.url(room);
   far = new RoomsApi(proxy.url).url(room);

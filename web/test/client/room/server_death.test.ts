@@ -2,17 +2,17 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { RoomsApi } from '../../../src/client/room/api.ts';
 import type { SentPush } from '../../../src/client/room/types.ts';
-import { Proxy } from '../../support/proxy.ts';
+import { ByteProxy } from '../../support/proxy.ts';
 import { closeAll, codeOf, gather, live, untilLive } from '../../support/rooms.ts';
 import { Server } from '../../support/server.ts';
 import { until } from '../../support/until.ts';
 
 let server: Server;
-let proxy: Proxy;
+let proxy: ByteProxy;
 
 beforeEach(async () => {
   server = await Server.start();
-  proxy = await Proxy.start(server.url);
+  proxy = await ByteProxy.start(server.url);
 });
 afterEach(async () => {
   closeAll();

@@ -1,6 +1,5 @@
 // DriftDB's way into a room without a WebSocket: one message a request, tried once.
 
-import { jsonCodec } from '../../../protocol/room/json.ts';
 import { parseRoomUrl, roomUrl } from '../../../protocol/room/name.ts';
 import { defaultFetch, request } from '../request.ts';
 import type { MessageFromDb, MessageToDb } from './types.ts';
@@ -18,7 +17,7 @@ export class HttpConnection {
   async send(message: MessageToDb): Promise<MessageFromDb | null> {
     const { tree } = await request(defaultFetch, this.#url, {
       method: 'POST',
-      headers: { 'content-type': jsonCodec.contentType },
+      headers: { 'content-type': 'application/json' },
       body: JSON.stringify(message),
     });
     return tree as MessageFromDb | null;

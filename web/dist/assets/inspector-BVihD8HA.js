@@ -1,1 +1,0 @@
-import{o as e,t}from"./page-Bn7fVu0G.js";var{main:n}=t(`inspector`);n.append(e(`h1`,{},[`Inspector`]));

@@ -1,0 +1,1 @@
+import{o as e,t}from"./page-BRN9tt9S.js";var{main:n}=t(`inspector`);n.append(e(`h1`,{},[`Inspector`]));
