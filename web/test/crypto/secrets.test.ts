@@ -5,6 +5,7 @@ import { ed25519 } from '@noble/curves/ed25519.js';
 import fc from 'fast-check';
 import { beforeAll, expect, test } from 'vitest';
 import { readArchive, writeArchive } from '../../src/crypto/archive.ts';
+import { BoxKey } from '../../src/crypto/box_key.ts';
 import { chooseProvider, openKeyPair } from '../../src/crypto/ed25519.ts';
 import { verifyStrictly } from '../../src/crypto/ed25519_script.ts';
 import { HostKeys } from '../../src/crypto/host_keys.ts';
@@ -12,8 +13,8 @@ import { PhraseError } from '../../src/crypto/phrase.ts';
 import { Sealer } from '../../src/crypto/seal.ts';
 import { Seed } from '../../src/crypto/seed.ts';
 import { type Bag, encodeBag, readBag } from '../../src/protocol/host/bag.ts';
-import { concatBytes, utf8 } from '../../src/protocol/host/bytes.ts';
-import { makeEid } from '../../src/protocol/host/eid.ts';
+import { concatBytes, utf8, Writer } from '../../src/protocol/host/bytes.ts';
+import { eidToBytes, makeEid } from '../../src/protocol/host/eid.ts';
 import { type Message, makeHead } from '../../src/protocol/host/message.ts';
 import { StatusError } from '../../src/protocol/host/status.ts';
 import { decodeHex, encodeHex } from '../../src/protocol/host/text.ts';
@@ -133,6 +134,12 @@ test('a key of small order, or none at all, has signed nothing', () => {
       for (const text of ['', 'a', 'b', 'c']) expect(verifyStrictly(key, utf8(text), signature)).toBe(false);
     }
   }
+  // With the neutral point as the key, this would be anybody's signature of everything.
+  const response = 12_345n;
+  const anybodys = concatBytes(ed25519.Point.BASE.multiply(response).toBytes(), littleEndian(response));
+  const neutral = ed25519.Point.ZERO.toBytes();
+  expect(ed25519.verify(anybodys, utf8('text'), neutral, { zip215: true })).toBe(true);
+  expect(verifyStrictly(neutral, utf8('text'), anybodys)).toBe(false);
   for (const length of [0, 31, 33]) {
     expect(verifyStrictly(new Uint8Array(length), utf8(''), new Uint8Array(64))).toBe(false);
   }
@@ -206,6 +213,26 @@ test('no bytes bring the opener down', async () => {
     }),
     { numRuns: 300 },
   );
+});
+
+test('a head with a number that JavaScript cannot tell from its neighbours is a broken message', async () => {
+  // Counter 2^53, of a delete.
+  const encoded = concatBytes(
+    new Writer().varBytes(eidToBytes(eid)).varint(5).finish(),
+    Uint8Array.of(128, 128, 128, 128, 128, 128, 128, 16, 0),
+  );
+  const derivation = sealer.keys.derivation(encoded);
+  const head = BoxKey.ofBag(seed.bytes, derivation).seal(new Uint8Array(24), encoded);
+  const [opened] = await sealer.openHeads([{ signature: await sealer.sign(head), derivation, head }]);
+  expect(opened).toMatchObject({ code: 'InvalidMessage' });
+});
+
+test('a sealed body that is empty is no delete', () => {
+  const derivation = new Uint8Array(8);
+  const empty = BoxKey.ofBag(seed.bytes, derivation).seal(new Uint8Array(24), new Uint8Array());
+  const head = makeHead(eid, 5, 1, null);
+  expect(sealer.openBody(derivation, head, new Uint8Array())).toBeNull();
+  expect(attempt(() => sealer.openBody(derivation, head, empty)).status).toBe('HashMismatch');
 });
 
 test("bags in Node's own kind of bytes are opened, and are left as they were", async () => {

@@ -1,7 +1,9 @@
 // The vectors of the host protocol in Node.
 
+import { testHostBodies } from './host_bodies.ts';
 import { testHostExchanges } from './host_exchanges.ts';
 import { testHostVectors } from './host_vectors.ts';
 
 testHostVectors();
+testHostBodies();
 testHostExchanges();
