@@ -164,7 +164,7 @@ export class EntDB {
     });
     this.#ends.push(onReturn(() => this.#engine?.online()));
     this.#ends.push(onTakenBack(() => this.#takenBack()));
-    if (this.#engine === undefined) this.#tabs.post({ type: 'hello' });
+    if (this.#engine === undefined) this.#tabs.greet();
     else this.#tabs.post({ type: 'leading' });
     await this.#board.refresh();
   }
@@ -423,6 +423,7 @@ export class EntDB {
     // What fails with the database shows when it is used.
     engine.followLinks().catch(() => undefined);
     this.#tabs?.post({ type: 'leading' });
+    this.#database.reload();
     for (const { command, resolve, reject } of this.#commands.take()) {
       this.#do(command).then(resolve, reject);
     }
@@ -441,7 +442,7 @@ export class EntDB {
   /** The page could not hear for a while. */
   #takenBack(): void {
     this.#database.reload();
-    this.#tabs?.post({ type: 'hello' });
+    this.#tabs?.greet();
     this.#board.changed();
   }
 
@@ -490,7 +491,14 @@ export class EntDB {
         if (this.#engine !== undefined) return;
         this.#told = new Map(message.links);
         break;
+      case 'ended':
+        // It may have been killed between a commit and its word to the others.
+        this.#database.reload();
+        this.#engine?.written();
+        break;
       case 'leading':
+        // The one that synced before may have ended like that.
+        this.#database.reload();
         this.#commands.askAgain();
         break;
       case 'command':
