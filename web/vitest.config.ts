@@ -15,7 +15,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/**/*.browser.test.ts', 'test/pages/**'],
+          exclude: ['test/**/*.browser.test.ts', 'test/pages/**', 'test/examples/**'],
           ...bounds,
         },
       },
@@ -61,9 +61,9 @@ export default defineConfig({
       {
         test: {
           name: 'pages',
-          include: ['test/pages/**/*.test.ts'],
+          include: ['test/pages/**/*.test.ts', 'test/examples/**/*.test.ts'],
           exclude: ['test/**/*.browser.test.ts'],
-          // Each test has browsers and a server of its own: one file after another.
+          // Each test has browsers and a server of its own, and some build the package: one file after another.
           fileParallelism: false,
           ...bounds,
         },
