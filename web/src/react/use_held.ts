@@ -1,7 +1,7 @@
 // The one way in which hooks meet shared objects: one object for each room and key, and renders only when it changed.
 
 import { useMemo, useSyncExternalStore } from 'react';
-import type { LateRoom } from '../client/room/driftdb/late_room.ts';
+import type { ReadableRoom } from '../client/room/shared_room.ts';
 import { type Destroyable, Held, type Plan } from './held.ts';
 
 /**
@@ -9,9 +9,9 @@ import { type Destroyable, Held, type Plan } from './held.ts';
  * user; later renders with other plans change nothing.
  */
 export function useHeld<Thing extends Destroyable, Snapshot>(
-  room: LateRoom,
+  room: ReadableRoom,
   key: string,
-  plan: (room: LateRoom, key: string, user: string) => Plan<Thing, Snapshot>,
+  plan: (room: ReadableRoom, key: string, user: string) => Plan<Thing, Snapshot>,
   user = '',
 ): [Snapshot, Held<Thing, Snapshot>] {
   // biome-ignore lint/correctness/useExhaustiveDependencies: the plan is a new function in every render

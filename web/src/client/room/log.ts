@@ -1,10 +1,10 @@
 // The last entries of a stream that only grows: a chat, a build's output. Bounded: older entries leave the view, and with
 // `keep` also the room. Values are stored as they are. After a cut it tells where entries may be missing.
 
-import { Pending, requireValue } from './pending.ts';
+import { type Pending, requireValue } from './pending.ts';
 import { Shared } from './shared.ts';
 import type { ReadableRoom } from './shared_room.ts';
-import type { KeyEvent, Unsubscribe } from './types.ts';
+import type { KeyEvent } from './types.ts';
 
 /** So many entries are shown, unless the option says otherwise. */
 export const LOG_LIMIT = 100;
@@ -36,7 +36,6 @@ export class SharedLog<T> extends Shared<readonly LogEntry<T>[]> {
   #pending: Pending<T>;
   /** The last numbers heard before cuts behind which it is not known yet whether anything is missing; of the view only. */
   #cuts = new Set<number>();
-  #subscriptions: Unsubscribe[];
 
   constructor(room: ReadableRoom, key: string, options: SharedLogOptions = {}) {
     super();
@@ -44,15 +43,11 @@ export class SharedLog<T> extends Shared<readonly LogEntry<T>[]> {
     this.#key = key;
     this.#limit = options.limit ?? LOG_LIMIT;
     this.#keep = options.keep;
-    this.#pending = new Pending(
-      room,
-      () => this.heard(),
-      (error) => this.refused(error),
-    );
-    this.#subscriptions = [
+    this.#pending = this.pending(room);
+    this.until(
       room.subscribe(key, (event) => this.#hear(event)),
       room.onStatus(() => this.#statusChanged()),
-    ];
+    );
   }
 
   /** Shows it here at once, and appends it in the room. Throws `bad_value` for `undefined`; the room refuses null. */
@@ -67,11 +62,6 @@ export class SharedLog<T> extends Shared<readonly LogEntry<T>[]> {
   protected override compute(): readonly LogEntry<T>[] {
     const own = this.#pending.items().map((value) => ({ seq: null, value }));
     return [...this.#entries, ...own].slice(-this.#limit);
-  }
-
-  protected override release(): void {
-    for (const unsubscribe of this.#subscriptions) unsubscribe();
-    this.#pending.end();
   }
 
   #hear(event: KeyEvent): void {

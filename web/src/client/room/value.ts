@@ -1,10 +1,10 @@
 // A single value on a key, last write wins in the ROOM's order: of two clients that set at once, both end with the
 // later write. Wire: a replace with {v, i}, as DriftDB's StateListener writes it. Values without `v` are not read.
 
-import { fieldsOf, Pending, requireValue } from './pending.ts';
+import { fieldsOf, type Pending, requireValue } from './pending.ts';
 import { Shared } from './shared.ts';
 import type { SharedRoom } from './shared_room.ts';
-import type { KeyEvent, Unsubscribe } from './types.ts';
+import type { KeyEvent } from './types.ts';
 
 /** At most one write of a value goes out in this time, unless the option says otherwise. DriftDB's default. */
 export const VALUE_DEBOUNCE_MS = 20;
@@ -29,7 +29,6 @@ export class SharedValue<T> extends Shared<T> {
   /** Set here and not yet sent. */
   #unsent: { value: T } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #subscriptions: Unsubscribe[];
 
   constructor(room: SharedRoom, key: string, options: SharedValueOptions<T>) {
     super();
@@ -37,15 +36,11 @@ export class SharedValue<T> extends Shared<T> {
     this.#key = key;
     this.#initial = options.initial;
     this.#debounceMs = options.debounceMs ?? VALUE_DEBOUNCE_MS;
-    this.#pending = new Pending(
-      room,
-      () => this.#update(),
-      (error) => this.refused(error),
-    );
-    this.#subscriptions = [
+    this.#pending = this.pending(room, () => this.#update());
+    this.until(
       room.subscribe(key, (event) => this.#hear(event)),
       room.onStatus(() => this.#send()),
-    ];
+    );
   }
 
   /**
@@ -72,8 +67,6 @@ export class SharedValue<T> extends Shared<T> {
   protected override release(): void {
     if (this.#unsent !== undefined) this.#push(this.#unsent.value);
     clearTimeout(this.#timer);
-    for (const unsubscribe of this.#subscriptions) unsubscribe();
-    this.#pending.end();
   }
 
   #hear(event: KeyEvent): void {
