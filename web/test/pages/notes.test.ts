@@ -6,41 +6,22 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import type { Browser, BrowserContext, Locator, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { BrowserContextOptions, Locator, Page } from 'playwright-core';
+import { expect, test } from 'vitest';
 import { Seed } from '../../src/crypto/seed.ts';
 import { bagsAt } from '../client/support/devices.ts';
 import { lacks, small } from '../support/accessible.ts';
-import { binary, Server } from '../support/server.ts';
+import { binary } from '../support/server.ts';
+import { onStage } from '../support/stage.ts';
 import { until } from '../support/until.ts';
-import { PHONE, startChromium, type Visit, visit, visitAgain } from '../support/visit.ts';
+import { PHONE, type Visit, visitAgain } from '../support/visit.ts';
 
 const run = promisify(execFile);
-let browser: Browser;
-let server: Server;
-const open: BrowserContext[] = [];
-
-beforeAll(async () => {
-  browser = await startChromium();
-});
-
-afterAll(async () => {
-  await browser?.close();
-});
-
-beforeEach(async () => {
-  server = await Server.start();
-});
-
-afterEach(async () => {
-  for (const context of open.splice(0)) await context.close();
-  await server.remove();
-});
+const stage = onStage({ fresh: true });
 
 /** A first device: a new seed. Returns its words too. */
-async function firstDevice(options: Parameters<typeof visit>[2] = {}): Promise<Visit & { words: string }> {
-  const device = await visit(browser, `${server.url}/notes`, options);
-  open.push(device.context);
+async function firstDevice(options: BrowserContextOptions = {}): Promise<Visit & { words: string }> {
+  const device = await stage.visit('/notes', options);
   await device.page.getByRole('button', { name: 'Start writing' }).click();
   await device.page.locator('.words li').nth(23).waitFor();
   const words = await device.page.locator('.words li').allTextContents();
@@ -51,9 +32,8 @@ async function firstDevice(options: Parameters<typeof visit>[2] = {}): Promise<V
 }
 
 /** A further device, by the words. */
-async function furtherDevice(words: string, options: Parameters<typeof visit>[2] = {}): Promise<Visit> {
-  const device = await visit(browser, `${server.url}/notes`, options);
-  open.push(device.context);
+async function furtherDevice(words: string, options: BrowserContextOptions = {}): Promise<Visit> {
+  const device = await stage.visit('/notes', options);
   await device.page.getByLabel('Your 24 words').fill(words.toUpperCase());
   await device.page.getByRole('button', { name: 'Open my notes' }).click();
   await device.page.getByRole('button', { name: 'New note', exact: true }).waitFor();
@@ -96,7 +76,7 @@ async function inSync(page: Page): Promise<void> {
 async function atHost(words: string, bags: number, limitMs?: number): Promise<void> {
   const seed = await Seed.parse(words);
   // A host without the account says so by an error.
-  const held = () => bagsAt(server.url, seed).catch(() => []);
+  const held = () => bagsAt(stage.server.url, seed).catch(() => []);
   const enough = async () => (await held()).length >= bags;
   await until(`${bags} bags are at the host`, enough, limitMs);
 }
@@ -181,14 +161,14 @@ test('a server that is killed in the middle costs nothing, and a wiped one is fi
   const other = await furtherDevice(one.words);
   await write(one.page, 'First');
   await shows(other.page, ['First']);
-  await server.kill();
+  await stage.server.kill();
   await write(one.page, 'While it was away');
   await write(other.page, 'Here too');
-  await server.restart();
+  await stage.server.restart();
   await shows(one.page, ['First', 'Here too', 'While it was away']);
   await shows(other.page, ['First', 'Here too', 'While it was away']);
-  await server.kill();
-  await server.restart({ wipe: true });
+  await stage.server.kill();
+  await stage.server.restart({ wipe: true });
   await atHost(one.words, 3, FILLED_MS);
   await inSync(one.page);
   const third = await furtherDevice(one.words);
@@ -197,7 +177,7 @@ test('a server that is killed in the middle costs nothing, and a wiped one is fi
 
 test('two tabs show the same, one of them syncs, and the other takes over', async () => {
   const one = await firstDevice();
-  const tab = await visitAgain(one.context, `${server.url}/notes`);
+  const tab = await visitAgain(one.context, `${stage.server.url}/notes`);
   await write(one.page, 'From the first tab');
   await shows(tab.page, ['From the first tab']);
   await write(tab.page, 'From the second tab');
@@ -235,17 +215,15 @@ test('the code opens the notes on another device once it is agreed to, and leave
   await one.page.getByRole('button', { name: 'Code for another device' }).click();
   await one.page.getByRole('img', { name: 'QR code that opens your notes on another device' }).waitFor();
   const hex = await one.page.evaluate(() => localStorage.getItem('seabag.notes.seed'));
-  const other = await visit(browser, `${server.url}/notes#seed=${hex}`);
-  open.push(other.context);
-  expect(await other.page.evaluate(() => location.href)).toBe(`${server.url}/notes`);
+  const other = await stage.visit(`/notes#seed=${hex}`);
+  expect(await other.page.evaluate(() => location.href)).toBe(`${stage.server.url}/notes`);
   await other.page.getByRole('button', { name: 'They are mine' }).click();
   await shows(other.page, ['Seen by code']);
   expect([...one.complaints, ...other.complaints]).toEqual([]);
 });
 
 test('words with a slip are refused with the reason, and nothing is made', async () => {
-  const device = await visit(browser, `${server.url}/notes`);
-  open.push(device.context);
+  const device = await stage.visit('/notes');
   await device.page.getByLabel('Your 24 words').fill('abandon abandon');
   await device.page.getByRole('button', { name: 'Open my notes' }).click();
   const complaint = device.page.locator('form .error');
@@ -261,8 +239,8 @@ test('the file holds everything, on this device and on another', async () => {
   const download = one.page.waitForEvent('download');
   await one.page.getByRole('button', { name: 'Export' }).click();
   const file = await (await download).path();
-  await server.kill();
-  await server.restart({ wipe: true });
+  await stage.server.kill();
+  await stage.server.restart({ wipe: true });
   const folder = await mkdtemp(path.join(tmpdir(), 'seabag-notes-'));
   const seabag = (...words: string[]) =>
     run(binary, words, { env: { ...process.env, SEABAG_HOME: folder, SEABAG_SEED: one.words } });
@@ -278,7 +256,7 @@ test('the command line and the page are two devices of one account', async () =>
   const seabag = (...words: string[]) =>
     run(binary, words, { env: { ...process.env, SEABAG_HOME: folder, SEABAG_SEED: one.words } });
   await seabag('ent', 'put', 'note', '{"text":"from the terminal","colour":"red"}');
-  await seabag('ent', 'link', server.url);
+  await seabag('ent', 'link', stage.server.url);
   await shows(one.page, ['from the terminal']);
   await one.page.getByRole('link', { name: 'from the terminal' }).click();
   await reads(one.page, 'from the terminal');
@@ -356,7 +334,7 @@ test('forgetting takes the notes and the key from this device, and the words bri
 
 test('a code that is opened in a tab that is open already leaves the address too, and is asked about', async () => {
   const one = await firstDevice();
-  await server.kill();
+  await stage.server.kill();
   // Something is on its way, so that the browser would ask before it leaves the page; the answer is no.
   await write(one.page, 'Mine');
   await one.page.locator('.sync[data-waiting="1"]').waitFor();
@@ -405,10 +383,9 @@ test('the focus stays on a button of the syncing dialog while the state changes'
 
 test('a server that asks for a token is not said to be away, and syncs once it is told', async () => {
   const token = 'a token that only friends know';
-  await server.remove();
   const file = path.join(await mkdtemp(path.join(tmpdir(), 'seabag-token-')), 'token');
   await writeFile(file, token, { mode: 0o600 });
-  server = await Server.start(['--registration', 'token', '--registration-token-file', file]);
+  await stage.serve('--registration', 'token', '--registration-token-file', file);
   const one = await firstDevice();
   await one.page.locator('.sync', { hasText: 'Not in sync' }).waitFor();
   await one.page.locator('.sync button').click();
