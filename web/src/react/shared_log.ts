@@ -8,7 +8,7 @@ import { useHeld } from './use_held.ts';
 
 const NOTHING: readonly never[] = [];
 
-/** The last entries of a list that everyone in the room sees and appends to. Options count at the first render. */
+/** The last entries of a list that everyone in the room sees and appends to. */
 export function useSharedLog<T>(
   key: string,
   options?: SharedLogOptions,
@@ -16,7 +16,7 @@ export function useSharedLog<T>(
   const db = useDatabase();
   const [entries, held] = useHeld(
     db.room,
-    key,
+    ['log', key, options],
     (room): Plan<SharedLog<T>, readonly LogEntry<T>[]> => ({
       make: () => new SharedLog<T>(room, key, options),
       read: (shared) => shared.current,

@@ -18,7 +18,7 @@ export function useSharedMap<V>(name: string): [ReadonlyMap<string, V>, MapWrite
   const db = useDatabase();
   const [map, held] = useHeld(
     db.room,
-    name,
+    ['map', name],
     (room): Plan<SharedMap<V>, ReadonlyMap<string, V>> => ({
       make: () => new SharedMap<V>(room, name),
       read: (shared) => shared.current,

@@ -13,7 +13,7 @@ const NOBODY: Record<string, never> = {};
 
 /**
  * Shows `value` (JSON) to the others in the room over data channels, at most once in `throttleMs`, and returns what they
- * show by their names. Options count at the first render. Throws, for an error boundary, where there is no WebRTC.
+ * show by their names. Throws, for an error boundary, where there is no WebRTC.
  */
 export function useWebRtcPresence<T>(
   value: T,
@@ -23,14 +23,14 @@ export function useWebRtcPresence<T>(
   const db = useDatabase();
   const [others, held] = useHeld(
     db.room,
-    'peers',
+    ['peers', options],
     (room): Plan<PeerPresence<T>, Others<T>> => ({
       make: () => new PeerPresence<T>(room, value, options),
       read: (shared) => shared.current,
       initial: NOBODY,
     }),
   );
-  useEffect(() => held.object().update(value, throttleMs), [held, value, throttleMs]);
+  useEffect(() => held.found?.update(value, throttleMs), [held, value, throttleMs]);
   return others;
 }
 
