@@ -20,6 +20,9 @@ export interface DbConnectionParams {
   websocketConstructor?: WebSocketConstructor;
 }
 
+/** More messages than this do not wait for a connection. */
+export const QUEUE_MAX = 1_000;
+
 interface KeyListener {
   key: Key;
   listener: (event: SequenceValue) => void;
@@ -39,6 +42,8 @@ export class DbConnection {
   connection: RoomConnection | null = null;
   /** The room for shared values, reducers and presence: there before `connect`, and across a change of rooms. */
   readonly room = new LateRoom((key, size) => this.#sized(key, size));
+  /** What waits for a connection, besides what is to be stored: relays, questions and pings. */
+  queue: MessageToDb[] = [];
   #webSocket: WebSocketConstructor | undefined;
   #keyListeners = new Set<KeyListener>();
   #ends: Unsubscribe[] = [];
@@ -70,7 +75,10 @@ export class DbConnection {
     });
     this.connection = connection;
     this.#ends = [
-      connection.onStatus(({ connected }) => this.#setStatus(connected)),
+      connection.onStatus(({ connected, state }) => {
+        this.#setStatus(connected);
+        if (state === 'live') for (const message of this.queue.splice(0)) this.send(message);
+      }),
       connection.onEntry((key, { seq, value }) =>
         this.messageListener.dispatch({ type: 'push', key, value, seq }),
       ),
@@ -91,6 +99,7 @@ export class DbConnection {
   /** Leaves the room for good, and ends all subscriptions. */
   disconnect(): void {
     this.closed = true;
+    this.queue = [];
     this.#leave();
     for (const { end } of this.#keyListeners) end();
     this.#keyListeners.clear();
@@ -98,6 +107,11 @@ export class DbConnection {
 
   /** Sends a message, now or when there is a connection. The answer goes to `messageListener`. */
   send(message: MessageToDb): void {
+    const stored = message.type === 'push' && message.action.type !== 'relay';
+    if (!stored && this.room.status.state !== 'live' && this.queue.length < QUEUE_MAX) {
+      this.queue.push(message);
+      return;
+    }
     switch (message.type) {
       case 'push':
         this.room
@@ -131,14 +145,15 @@ export class DbConnection {
     this.#keyListeners.add({ key, listener, sizeCallback, end: this.room.subscribe(key, hear, options) });
   }
 
-  /** Ends what `subscribe` began with the same arguments. */
+  /** Ends what `subscribe` began with the same arguments. `sizeCallback` may be left out. */
   unsubscribe(
     subject: Key,
     listener: (event: SequenceValue) => void,
     sizeCallback?: (size: number) => void,
   ): void {
     for (const one of this.#keyListeners) {
-      if (one.key !== subject || one.listener !== listener || one.sizeCallback !== sizeCallback) continue;
+      if (one.key !== subject || one.listener !== listener) continue;
+      if (sizeCallback !== undefined && one.sizeCallback !== sizeCallback) continue;
       one.end();
       this.#keyListeners.delete(one);
       return;
