@@ -134,8 +134,10 @@ async fn a_change_on_one_device_shows_on_another_that_watches() {
     // What is written on the watching device goes up by itself.
     put(&two, &["note", "3"]);
     assert_eq!(watch.line()["new"]["body"], 3);
-    let follow = one.start(&["ent", "sync", "--follow"]);
+    let mut follow = one.start(&["ent", "sync", "--follow", "--json"]);
     wait_until("the change of the watching device", || bodies(&one) == [json!(2), json!(3)]);
+    // It comes to the database a moment before the program waits for a signal.
+    follow.line();
     follow.signal("INT");
     watch.signal("INT");
     follow.done().good();

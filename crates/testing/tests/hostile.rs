@@ -9,11 +9,11 @@ use seabag_testing::process::{ServerProcess, Setup};
 use seabag_testing::raw::{RawSocket, close_code, frame, frames, header};
 use seabag_testing::socket::{Incoming, Opening, compact, push, push_id};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_tungstenite::tungstenite::Message;
 
 /// Long enough for an answer on a busy machine; a peer that gets none is cut after less.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn openings() -> [Opening; 4] {
     [Opening::native(), Opening::native_cbor(), Opening::driftdb(), Opening::driftdb_cbor()]
@@ -209,18 +209,26 @@ async fn floods_of_pings_and_unsolicited_pongs_are_borne() {
         assert!(!ended, "a flood of pings is no reason to leave");
         answers.extend(part);
     }
-    let pongs = frames(&answers).iter().filter(|(first, _)| *first == 0x8a).count();
-    assert!((1..=20_000).contains(&pongs), "20,000 pings brought {pongs} pongs");
     raw.send(&frame(0x81, push("k", "after the flood", "append").to_string().as_bytes())).await.unwrap();
     assert_eq!(witness.expect("push").await["value"], "after the flood");
-    let (_, ended) = raw.read_to_end(Duration::from_millis(200)).await;
+    let count = |answers: &[u8]| frames(answers).iter().filter(|(first, _)| *first == 0x8a).count();
+    let started = Instant::now();
+    while count(&answers) == 0 && started.elapsed() < PATIENCE {
+        let (part, ended) = raw.read_to_end(Duration::from_millis(200)).await;
+        assert!(!ended);
+        answers.extend(part);
+    }
+    let (part, ended) = raw.read_to_end(Duration::from_millis(200)).await;
     assert!(!ended);
+    answers.extend(part);
+    let pongs = count(&answers);
+    assert!((1..=20_000).contains(&pongs), "20,000 pings brought {pongs} pongs");
     server.assert_serves().await;
 }
 
 #[tokio::test]
 async fn heads_and_bodies_that_trickle_in_are_cut() {
-    let server = Setup::new().flag("request-ms-max", 500).start().await;
+    let server = Setup::new().flag("request-ms-max", 3_000).start().await;
     let room = server.new_room().await;
     let mut silent = RawSocket::connect(&server).await;
     let mut head = RawSocket::connect(&server).await;
@@ -235,7 +243,7 @@ async fn heads_and_bodies_that_trickle_in_are_cut() {
     // It may be cut in the middle.
     let _ = long.send(format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(1 << 20)).as_bytes()).await;
     nonsense.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 this is TLS\r\n\r\n").await.unwrap();
-    for _ in 0..5 {
+    for _ in 0..20 {
         sleep(Duration::from_millis(200)).await;
         let _ = head.send(b"y").await;
     }

@@ -1,10 +1,10 @@
 // A single value on a key, last write wins in the ROOM's order: of two clients that set at once, both end with the
 // later write. Wire: a replace with {v, i}, as DriftDB's StateListener writes it; {i} for undefined. All else is not read.
 
-import { fieldsOf, Pending } from './pending.ts';
+import { fieldsOf, type Pending } from './pending.ts';
 import { Shared } from './shared.ts';
 import type { SharedRoom } from './shared_room.ts';
-import type { KeyEvent, Unsubscribe } from './types.ts';
+import type { KeyEvent } from './types.ts';
 
 /** At most one write of a value goes out in this time, unless the option says otherwise. DriftDB's default. */
 export const VALUE_DEBOUNCE_MS = 20;
@@ -29,7 +29,6 @@ export class SharedValue<T> extends Shared<T> {
   /** Set here and not yet sent. */
   #unsent: { value: T } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #subscriptions: Unsubscribe[];
 
   constructor(room: SharedRoom, key: string, options: SharedValueOptions<T>) {
     super();
@@ -37,15 +36,11 @@ export class SharedValue<T> extends Shared<T> {
     this.#key = key;
     this.#initial = options.initial;
     this.#debounceMs = options.debounceMs ?? VALUE_DEBOUNCE_MS;
-    this.#pending = new Pending(
-      room,
-      () => this.#update(),
-      (error) => this.refused(error),
-    );
-    this.#subscriptions = [
+    this.#pending = this.pending(room, () => this.#update());
+    this.until(
       room.subscribe(key, (event) => this.#hear(event)),
       room.onStatus(() => this.#send()),
-    ];
+    );
   }
 
   /**
@@ -69,8 +64,6 @@ export class SharedValue<T> extends Shared<T> {
   protected override release(): void {
     if (this.#unsent !== undefined) this.#push(this.#unsent.value);
     clearTimeout(this.#timer);
-    for (const unsubscribe of this.#subscriptions) unsubscribe();
-    this.#pending.end();
   }
 
   #hear(event: KeyEvent): void {
@@ -90,7 +83,8 @@ export class SharedValue<T> extends Shared<T> {
 
   #take(written: unknown): void {
     const fields = fieldsOf(written);
-    if (fields === undefined || (fields.v === undefined && !isUndefined(fields))) return;
+    // A mark alone is undefined: in JSON, a field that is undefined is none.
+    if (fields === undefined || (fields.v === undefined && Object.keys(fields).join() !== 'i')) return;
     this.#pending.echoed(fields.i);
     this.#confirmed = { value: fields.v as T };
   }
@@ -114,13 +108,7 @@ export class SharedValue<T> extends Shared<T> {
 
   #push(value: T): void {
     const mark = this.#pending.mark();
-    // In JSON a field that is undefined is none, so in CBOR there is none either.
     const written = value === undefined ? { i: mark } : { v: value, i: mark };
     this.#pending.add({ value }, mark, this.#room.push(this.#key, written, { type: 'replace' }));
   }
-}
-
-/** Undefined, as DriftDB writes it too: a mark alone. */
-function isUndefined(fields: Record<string, unknown>): boolean {
-  return typeof fields.i === 'string' && Object.keys(fields).every((name) => name === 'i' || name === 'v');
 }

@@ -34,10 +34,10 @@ function code(outcome: unknown): string {
 describe('wills', () => {
   test('one that is taken back while the connection breaks is gone with it, and says so', () => {
     const { one } = liveClient();
-    one.session.will(1, 'k', 'gone');
+    one.session.will(1, 'k', 'gone', 0);
     one.settle();
     one.calm();
-    one.session.will(2, 'k', null);
+    one.session.will(2, 'k', null, 0);
     one.settle();
     one.cut();
     expect(one.answered).toEqual([1, 2]);
@@ -48,10 +48,10 @@ describe('wills', () => {
 
   test('one that is taken back at the very end says so too', () => {
     const { one } = liveClient();
-    one.session.will(1, 'k', 'gone');
+    one.session.will(1, 'k', 'gone', 0);
     one.settle();
     one.calm();
-    one.session.will(2, 'k', null);
+    one.session.will(2, 'k', null, 0);
     one.session.close();
     one.settle();
     expect(one.answered).toEqual([1, 2]);
@@ -59,11 +59,11 @@ describe('wills', () => {
 
   test('taking back without a connection needs none', () => {
     const { one } = liveClient();
-    one.session.will(1, 'k', 'gone');
+    one.session.will(1, 'k', 'gone', 0);
     one.settle();
     one.calm();
     one.cut();
-    one.session.will(2, 'k', null);
+    one.session.will(2, 'k', null, 0);
     one.settle();
     expect(one.answered).toEqual([1, 2]);
     one.sent = [];
@@ -73,8 +73,8 @@ describe('wills', () => {
 
   test('a refused will does not take the later one of its key with it', () => {
     const { one } = liveClient();
-    one.session.will(1, 'k', 'refused');
-    one.session.will(2, 'k', 'taken');
+    one.session.will(1, 'k', 'refused', 0);
+    one.session.will(2, 'k', 'taken', 0);
     one.session.received(JSON.stringify({ type: 'error', code: 'bad_message', message: 'no', key: 'k' }), 0);
     one.settle();
     one.cut();
@@ -146,8 +146,8 @@ describe('the end of a connection', () => {
     session.timer(20_000);
     session.timer(60_000);
     expect(session.take().filter(({ type }) => type === 'load')).toHaveLength(2);
-    session.useCodec(jsonCodec, 60_001);
-    session.useCodec(jsonCodec, 60_001);
+    session.codecLoaded(jsonCodec, 60_001);
+    session.codecLoaded(jsonCodec, 60_001);
     expect(session.take().filter(({ type }) => type === 'open')).toHaveLength(1);
   });
 });
