@@ -5,7 +5,7 @@ import type { WrappedPresenceMessage } from '../client/room/driftdb/presence.ts'
 import { equal } from '../client/room/equal.ts';
 import { Presence } from '../client/room/presence.ts';
 import { useUniqueClientId } from './client_id.ts';
-import { useDatabase } from './context.ts';
+import { useConnection } from './context.ts';
 import { useHeld } from './use_held.ts';
 
 const NOBODY: Record<string, never> = {};
@@ -17,7 +17,7 @@ const NOBODY: Record<string, never> = {};
  * A peer's `lastSeen` is kept up to date in place: signs of life alone do not render.
  */
 export function usePresence<T>(key: string, value: T): Record<string, WrappedPresenceMessage<T>> {
-  const db = useDatabase();
+  const db = useConnection('usePresence');
   const client = useUniqueClientId();
   const [others, held] = useHeld(db.room, ['presence', key, client], (room) => ({
     make: () => new Presence<T>(room, { key, client, initial: value }),

@@ -2,7 +2,7 @@
 
 import { useCallback } from 'react';
 import { type LogEntry, SharedLog, type SharedLogOptions } from '../client/room/log.ts';
-import { useDatabase } from './context.ts';
+import { useConnection } from './context.ts';
 import type { Plan } from './held.ts';
 import { useHeld } from './use_held.ts';
 
@@ -13,7 +13,7 @@ export function useSharedLog<T>(
   key: string,
   options?: SharedLogOptions,
 ): [readonly LogEntry<T>[], (value: T) => void] {
-  const db = useDatabase();
+  const db = useConnection('useSharedLog');
   const [entries, held] = useHeld(
     db.room,
     ['log', key, options],

@@ -4,7 +4,7 @@ import { useCallback, useInsertionEffect, useRef } from 'react';
 import { equal } from '../client/room/equal.ts';
 import { SharedReducer, type SharedReducerOptions } from '../client/room/reducer.ts';
 import type { SharedRoom } from '../client/room/shared_room.ts';
-import { useDatabase } from './context.ts';
+import { useConnection } from './context.ts';
 import type { Plan } from './held.ts';
 import { useHeld } from './use_held.ts';
 
@@ -45,7 +45,7 @@ export function useSharedReducer<State, Action>(
   init: (initialValue: State) => State = (value) => value,
   options: SharedReducerHookOptions = {},
 ): [State, (action: Action) => void] {
-  const db = useDatabase();
+  const db = useConnection('useSharedReducer');
   const latest = useRef(reducer);
   const [state, held] = useHeld(
     db.room,

@@ -2,7 +2,7 @@
 
 import { useCallback, useMemo } from 'react';
 import { SharedValue } from '../client/room/value.ts';
-import { useDatabase } from './context.ts';
+import { useConnection } from './context.ts';
 import type { Plan } from './held.ts';
 import { useHeld } from './use_held.ts';
 
@@ -18,7 +18,7 @@ const UNSET = Symbol('unset');
  * counts, until `key` or the room changes. The setter stays the same as long.
  */
 export function useSharedState<T>(key: string, initialValue: T): [T, SetterFunction<T>] {
-  const db = useDatabase();
+  const db = useConnection('useSharedState');
   // biome-ignore lint/correctness/useExhaustiveDependencies: the first one counts
   const orInitial = useMemo(
     () => (value: T | typeof UNSET) => (value === UNSET ? initialValue : value),

@@ -5,7 +5,7 @@ import type { WrappedPresenceMessage } from '../client/room/driftdb/presence.ts'
 import { equal } from '../client/room/equal.ts';
 import type { SharedRoom } from '../client/room/shared_room.ts';
 import { PeerConnections, type PeerConnectionsOptions } from '../client/room/webrtc.ts';
-import { useDatabase } from './context.ts';
+import { useConnection } from './context.ts';
 import type { Plan } from './held.ts';
 import { useHeld } from './use_held.ts';
 
@@ -20,7 +20,7 @@ export function useWebRtcPresence<T>(
   throttleMs = 0,
   options: PeerConnectionsOptions = {},
 ): Record<string, WrappedPresenceMessage<T>> {
-  const db = useDatabase();
+  const db = useConnection('useWebRtcPresence');
   const [others, held] = useHeld(
     db.room,
     ['peers', options],
