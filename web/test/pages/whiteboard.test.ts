@@ -415,9 +415,9 @@ describe('everywhere', () => {
     const inked = await page.evaluate(() => {
       const canvas = document.querySelector<HTMLCanvasElement>('canvas.layer');
       const context = canvas?.getContext('2d');
-      return [100, 200].map((y) => context?.getImageData(200, y, 1, 1).data[3]);
+      return [100, 200].map((y) => context?.getImageData(200, y, 1, 1).data.join());
     });
-    expect(inked).toEqual([255, 255]);
+    expect(inked).toEqual(['27,36,48,255', '27,36,48,255']);
   });
 
   test('a link that is opened while a new board is still being made leads to its own board', async () => {
@@ -483,7 +483,8 @@ describe('everywhere', () => {
     await untilDrawn(light.page, 1);
     await untilDrawn(dark.page, 1);
     const [one, other] = [await painted(light.page), await painted(dark.page)];
-    expect(one.inked).toBe(other.inked);
+    // Where a line only just touches a pixel, one paper hides it and the other does not.
+    expect(Math.abs(one.inked - other.inked)).toBeLessThan(one.inked / 50);
     expect(one.sum).not.toBe(other.sum);
     await dark.page.emulateMedia({ colorScheme: 'light' });
     await untilDrawn(dark.page, 1);

@@ -19,6 +19,9 @@ export interface DbConnectionParams {
   websocketConstructor?: WebSocketConstructor;
 }
 
+/** More relays and pings than this do not wait for a connection. */
+export const QUEUE_MAX = 1_000;
+
 interface KeyListener {
   key: Key;
   listener: (event: SequenceValue) => void;
@@ -36,12 +39,17 @@ export class DbConnection {
   closed = false;
   /** The room for shared values, reducers and presence: there before `connect`, and across a change of rooms. */
   readonly room: RoomConnection;
+  /** Relays and pings that wait for a connection. All else waits in the room. */
+  queue: MessageToDb[] = [];
   #keyListeners = new Set<KeyListener>();
   #latency: Promise<number> | null = null;
 
   constructor({ websocketConstructor: webSocket }: DbConnectionParams = {}) {
     this.room = new RoomConnection(null, { webSocket });
-    this.room.onStatus(({ connected }) => this.#setStatus(connected));
+    this.room.onStatus(({ connected, state }) => {
+      this.#setStatus(connected);
+      if (state === 'live') for (const message of this.queue.splice(0)) this.send(message);
+    });
     this.room.onEntry((key, { seq, value }) =>
       this.messageListener.dispatch({ type: 'push', key, value, seq }),
     );
@@ -88,23 +96,27 @@ export class DbConnection {
   /** Leaves the room for good, and ends all subscriptions. */
   disconnect(): void {
     this.closed = true;
+    this.queue = [];
     this.#leave();
     for (const one of this.#keyListeners) this.#end(one);
   }
 
   /** Sends a message, now or when there is a connection. The answer goes to `messageListener`. */
   send(message: MessageToDb): void {
+    const passing = message.type === 'ping' || (message.type === 'push' && message.action.type === 'relay');
+    if (passing && this.room.status.state !== 'live' && this.queue.length < QUEUE_MAX) {
+      this.queue.push(message);
+      return;
+    }
     switch (message.type) {
       case 'push':
-        this.room
-          .push(message.key, message.value, message.action)
-          .done.catch((error: unknown) => this.#failed(error));
+        this.#tell(this.room.push(message.key, message.value, message.action).done);
         break;
       case 'get':
-        if (message.seq !== null) void this.#get(message.key, message.seq ?? 0);
+        this.#get(message.key, message.seq);
         break;
       case 'ping':
-        void this.#ping(message.nonce);
+        this.#tell(this.room.latency(), () => ({ ...message, type: 'pong' }));
         break;
     }
   }
@@ -134,14 +146,15 @@ export class DbConnection {
     this.#keyListeners.add({ key, listener, sizeCallback, ends: [end, this.room.onSize(key, told)] });
   }
 
-  /** Ends what `subscribe` began with the same arguments. */
+  /** Ends what `subscribe` began with the same arguments. `sizeCallback` may be left out. */
   unsubscribe(
     subject: Key,
     listener: (event: SequenceValue) => void,
     sizeCallback?: (size: number) => void,
   ): void {
     for (const one of this.#keyListeners) {
-      if (one.key !== subject || one.listener !== listener || one.sizeCallback !== sizeCallback) continue;
+      if (one.key !== subject || one.listener !== listener) continue;
+      if (sizeCallback !== undefined && one.sizeCallback !== sizeCallback) continue;
       this.#end(one);
       return;
     }
@@ -168,25 +181,22 @@ export class DbConnection {
     this.statusListener.dispatch(this.status);
   }
 
-  #failed(error: unknown): void {
-    this.messageListener.dispatch({ type: 'error', message: asRoomError(error).message });
+  #get(key: Key, above: number | null = 0): void {
+    if (above === null) return;
+    const init = (data: readonly SequenceValue[]): MessageFromDb => ({
+      type: 'init',
+      key,
+      data: data.filter(({ seq }) => seq > above),
+    });
+    this.#tell(this.room.get(key), init);
   }
 
-  async #get(key: Key, above: number): Promise<void> {
-    try {
-      const data = await this.room.get(key);
-      this.messageListener.dispatch({ type: 'init', key, data: data.filter(({ seq }) => seq > above) });
-    } catch (error) {
-      this.#failed(error);
-    }
-  }
-
-  async #ping(nonce: number | undefined): Promise<void> {
-    try {
-      await this.room.latency();
-      this.messageListener.dispatch({ type: 'pong', ...(nonce === undefined ? {} : { nonce }) });
-    } catch (error) {
-      this.#failed(error);
-    }
+  /** Tells what it was answered with, or why it was not. */
+  #tell<Outcome>(answer: Promise<Outcome>, shape?: (outcome: Outcome) => MessageFromDb): void {
+    answer.then(
+      (outcome) => shape && this.messageListener.dispatch(shape(outcome)),
+      (error: unknown) =>
+        this.messageListener.dispatch({ type: 'error', message: asRoomError(error).message }),
+    );
   }
 }
