@@ -115,7 +115,7 @@ export class DbConnection {
           .done.catch((error: unknown) => this.#failed(error));
         break;
       case 'get':
-        if (message.seq !== null) void this.#get(message.key, message.seq ?? 0);
+        void this.#get(message.key, message.seq ?? 0);
         break;
       case 'ping':
         void this.#ping(message.nonce);
