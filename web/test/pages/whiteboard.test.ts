@@ -138,7 +138,7 @@ describe('together', () => {
     // Sooner than presence would give up on somebody silent (70 s): the server told.
     await until('noticed', async () => (await boardState(other.page)).people === 2);
     await until('noticed', async () => (await boardState(third.page)).people === 2);
-    expect(await other.page.locator('.pen').count()).toBe(0);
+    await until('its pen is gone', async () => (await other.page.locator('.pen').count()) === 0);
     expectQuiet([other, third]);
   });
 
@@ -373,9 +373,8 @@ describe('everywhere', () => {
       ]);
     }
     await send('touchEnd', []);
+    await until('it is painted anew', async () => (await painted(first.page)).sum !== before.sum);
     await untilDrawn(first.page, 1);
-    const after = await painted(first.page);
-    expect(after.sum).not.toBe(before.sum);
     expect((await boardState(second.page)).strokes).toBe(1);
     expect(await lacks(first.page)).toEqual([]);
     expect(await small(first.page)).toEqual([]);
@@ -416,9 +415,9 @@ describe('everywhere', () => {
     const inked = await page.evaluate(() => {
       const canvas = document.querySelector<HTMLCanvasElement>('canvas.layer');
       const context = canvas?.getContext('2d');
-      return [100, 200].map((y) => context?.getImageData(200, y, 1, 1).data[3]);
+      return [100, 200].map((y) => context?.getImageData(200, y, 1, 1).data.join());
     });
-    expect(inked).toEqual([255, 255]);
+    expect(inked).toEqual(['27,36,48,255', '27,36,48,255']);
   });
 
   test('a link that is opened while a new board is still being made leads to its own board', async () => {
@@ -484,7 +483,8 @@ describe('everywhere', () => {
     await untilDrawn(light.page, 1);
     await untilDrawn(dark.page, 1);
     const [one, other] = [await painted(light.page), await painted(dark.page)];
-    expect(one.inked).toBe(other.inked);
+    // Where a line only just touches a pixel, one paper hides it and the other does not.
+    expect(Math.abs(one.inked - other.inked)).toBeLessThan(one.inked / 50);
     expect(one.sum).not.toBe(other.sum);
     await dark.page.emulateMedia({ colorScheme: 'light' });
     await untilDrawn(dark.page, 1);
