@@ -11,15 +11,12 @@ import { Editor } from './editor.ts';
 import { NoteList } from './list.ts';
 import { NOTE_TYPE, type Note, readNote } from './model.ts';
 import { linkHere, mayLinkHere, syncButton } from './sync_state.ts';
-import { welcome } from './welcome.ts';
+import { refuseHanded, welcome } from './welcome.ts';
 
 /** The database's name in this origin. */
 const DATABASE = 'notes';
 
 const { main, aside } = openPage('notes', { wide: true });
-
-// A seed is read, and taken out of the address, when the page begins.
-onFragment(() => readFragment('seed') !== undefined && location.reload());
 
 begin().catch((error: unknown) => {
   announceError('The notes cannot be opened', error);
@@ -34,7 +31,16 @@ begin().catch((error: unknown) => {
 async function begin(): Promise<void> {
   const place = element('div', {});
   main.append(element('h1', { class: 'hidden-text' }, ['Notes']), place);
-  const seed = await welcome(place);
+  let seed: Seed | undefined;
+  // A code that is scanned into a tab that is open. Notes that are open stay: leaving them for it, the browser might ask,
+  // and with "no" the seed would stay in the address.
+  const stop = onFragment(() => {
+    if (readFragment('seed') === undefined) return;
+    if (seed !== undefined) return void refuseHanded(seed);
+    stop();
+    location.reload();
+  });
+  seed = await welcome(place);
   place.remove();
   await openNotes(seed);
 }
@@ -77,10 +83,7 @@ async function openNotes(seed: Seed): Promise<void> {
       follow();
     }
   });
-  onFragment(() => {
-    // A code that was scanned into a tab that is open: only a new start asks what to do with it.
-    if (readFragment('seed') === undefined) follow();
-  });
+  onFragment(follow);
   addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'hidden') void editor.flush();
   });

@@ -8,6 +8,7 @@ import { RoomsApi } from '../../src/client/room/api.ts';
 import { RoomConnection } from '../../src/client/room/connection.ts';
 import { lacks, small } from '../support/accessible.ts';
 import { serveFreshPages } from '../support/fresh_pages.ts';
+import { ByteProxy } from '../support/proxy.ts';
 import { Server } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { DESK, PHONE, startChromium, type Visit, visit, visitAgain } from '../support/visit.ts';
@@ -44,10 +45,10 @@ async function connect(encoding: 'json' | 'cbor'): Promise<RoomConnection> {
   return connection;
 }
 
-async function inspect(id = room, options = {}): Promise<Visit> {
+async function inspect(id = room, options = {}, origin = server.url): Promise<Visit> {
   const context = await browser.newContext({ viewport: DESK, ...options });
   await serveFreshPages(context);
-  const visit = await visitAgain(context, `${server.url}/inspector#room=${id}`);
+  const visit = await visitAgain(context, `${origin}/inspector#room=${id}`);
   opened.push(visit);
   await fact(visit.page, 'Connection', 'live');
   await visit.page.getByText(/Live from here/).waitFor();
@@ -234,7 +235,8 @@ test('with a read-only id it looks and cannot push', async () => {
 
 test('it goes on after the server was killed, and tells of a room that has another history', async () => {
   await writer.push('k', 'before').done;
-  const { page } = await inspect();
+  const proxy = await ByteProxy.start(server.url);
+  const { page } = await inspect(room, {}, proxy.url);
   await untilRow(page, '1', 'k', '"before"');
   await server.kill();
   await fact(page, 'Connection', 'away, trying again');
@@ -249,10 +251,14 @@ test('it goes on after the server was killed, and tells of a room that has anoth
   await fact(page, 'Reconnections', '1');
   writer.close();
   await server.kill();
+  // A page that asks for the room while it is not there asks again only after a while.
+  proxy.refuse();
   await server.restart({ wipe: true });
   await new RoomsApi(server.url).putRoom(room);
+  proxy.pass();
   await fact(page, 'Resets', '1');
   await page.getByText('Reset: the room has another history than before').waitFor();
+  await proxy.stop();
 });
 
 test('a room that is not there, and an id that is none, are said to be so', async () => {
@@ -269,7 +275,7 @@ test('a room that is not there, and an id that is none, are said to be so', asyn
   await field.fill(`${server.url}/whiteboard#room=${room}`);
   await page.getByRole('button', { name: 'Look into it' }).click();
   await fact(page, 'Connection', 'live');
-  expect(new URL(page.url()).hash).toBe(`#room=${room}`);
+  expect(await page.evaluate(() => location.hash)).toBe(`#room=${room}`);
 });
 
 describe('hostile values', () => {

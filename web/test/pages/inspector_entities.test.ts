@@ -66,7 +66,7 @@ test('shows what the host sees of each bag and what is in it, and what comes whi
   expect(await list.textContent()).toContain(parent);
   expect(await todo.textContent()).toContain(`under ${parent}`);
   expect(await todo.textContent()).toContain('in home');
-  expect(await page.locator('.facts').textContent()).toContain('Last number2');
+  await page.locator('.facts', { hasText: 'Last number2' }).waitFor();
 
   await seabag('ent', 'rm', parent);
   await seabag('ent', 'sync');

@@ -4,7 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { lacks, small } from '../support/accessible.ts';
 import { Server } from '../support/server.ts';
 import { DESK, PHONE, startChromium, visit, visitAgain } from '../support/visit.ts';
@@ -125,6 +125,7 @@ test('the checks of this file notice what they are for', async () => {
 describe('once a page was opened', () => {
   test('all of them open while the server is away, hangs or fails, and are fresh when it is back', async () => {
     const own = await Server.start();
+    onTestFinished(() => own.remove());
     const first = await visit(browser, own.url);
     await first.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
     const ready: { pid: number } = JSON.parse(await readFile(path.join(own.folder, 'ready-0.json'), 'utf8'));
@@ -147,7 +148,6 @@ describe('once a page was opened', () => {
     await back.page.getByText(/^Version /).waitFor();
     expect(back.complaints).toEqual([]);
     await first.context.close();
-    await own.remove();
   });
 
   test('only built files are kept, and what an older version kept is dropped', async () => {

@@ -139,7 +139,7 @@ describe('together', () => {
     // Sooner than presence would give up on somebody silent (70 s): the server told.
     await until('noticed', async () => (await boardState(other.page)).people === 2);
     await until('noticed', async () => (await boardState(third.page)).people === 2);
-    expect(await other.page.locator('.pen').count()).toBe(0);
+    await until('its pen is gone', async () => (await other.page.locator('.pen').count()) === 0);
     expectQuiet([other, third]);
   });
 
@@ -440,9 +440,8 @@ describe('everywhere', () => {
       ]);
     }
     await send('touchEnd', []);
+    await until('it is painted anew', async () => (await painted(first.page)).sum !== before.sum);
     await untilDrawn(first.page, 1);
-    const after = await painted(first.page);
-    expect(after.sum).not.toBe(before.sum);
     expect((await boardState(second.page)).strokes).toBe(1);
     expect(await lacks(first.page)).toEqual([]);
     expect(await small(first.page)).toEqual([]);

@@ -137,17 +137,22 @@ test('a clear takes everything from the boards and from the room, and what is dr
 });
 
 test('a room that was wiped and made again is an empty board, and goes on', async () => {
-  const [a, b] = [await pen(), await pen()];
+  const proxy = await ByteProxy.start(server.url);
+  const [a, b] = [await pen(proxy.url), await pen(proxy.url)];
   draw(a, 5);
   await untilStored();
   await server.kill();
+  // Who asks for the room while it is not there asks again only after a while.
+  proxy.refuse();
   await server.restart({ wipe: true });
   await new RoomsApi(server.url).putRoom(room);
+  proxy.pass();
   await until('both are back', () =>
     [a, b].every(({ status, board }) => status.state === 'live' && board.strokes.length === 0),
   );
   draw(b, 2);
   await expectBoards(2);
+  await proxy.stop();
 });
 
 /** What a browser keeps, as far as a session can tell. */

@@ -1,6 +1,6 @@
 // The hooks of entities: two devices of one person, each with a database on IndexedDB, and the real host between them.
 
-import { Activity, useRef } from 'react';
+import { Activity, useRef, useState } from 'react';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { commands } from 'vitest/browser';
 import { type EntDB, openEntDB, Seed } from '../../src/entdb.ts';
@@ -212,6 +212,29 @@ test('another seed in the provider: the other database, and an error if the name
   await user.renders(app(myName, yours));
   await until('it is told', () => onError.mock.calls.length > 0);
   expect(onError.mock.calls[0]?.[0]).toMatchObject({ code: 'other_seed' });
+});
+
+function Failing({ name, seed }: { name: string; seed: Seed }) {
+  const [errors, setErrors] = useState<unknown[]>([]);
+  return (
+    <EntDBProvider
+      open={{ name, seed, guardClosing: false }}
+      onError={(error) => setErrors((all) => [...all, error])}
+      fallback={<p data-testid="errors">{errors.length}</p>}
+    />
+  );
+}
+
+test('onError hears an error once, also if it is another function in every render', async () => {
+  const name = randomName();
+  databases.push(await openEntDB({ name, seed: Seed.generate(), guardClosing: false }));
+  const app = <Failing name={name} seed={Seed.generate()} />;
+  const user = await comes(app);
+  await user.sees('errors', '1');
+  await user.renders(<Failing name={name} seed={Seed.generate()} />);
+  await user.sees('errors', '2');
+  await acting(() => undefined);
+  expect(user.text('errors')).toBe('2');
 });
 
 test('without onError a boundary gets what went wrong', async () => {

@@ -150,6 +150,41 @@ test('a shared value renders once for each change, and not for joining an empty 
   expect(two.text('renders')).toBe('3');
 });
 
+function Choice() {
+  const [choice, choose] = useSharedState<string | undefined>('choice', 'first');
+  return (
+    <>
+      <p data-testid="choice">{choice === undefined ? 'none' : choice}</p>
+      <Button name="choose" does={() => choose('second')} />
+      <Button name="nothing" does={() => choose(undefined)} />
+      <Button name="turn" does={() => choose((before) => (before === undefined ? 'third' : undefined))} />
+    </>
+  );
+}
+
+test('undefined can be set as with useState, in both encodings', async () => {
+  for (const binary of [false, true]) {
+    room = (await new RoomsApi(server).createRoom()).room;
+    const app = (
+      <DriftDBProvider api={server} room={room} useBinary={binary}>
+        <Choice />
+        <Status />
+      </DriftDBProvider>
+    );
+    const [one, two] = [await User.comes(app), await User.comes(app)];
+    users.push(one, two);
+    await one.sees('status', 'connected');
+    await two.sees('status', 'connected');
+    await one.clicks('nothing');
+    expect(one.text('choice')).toBe('none');
+    await two.sees('choice', 'none');
+    await two.clicks('turn');
+    await one.sees('choice', 'third');
+    await one.clicks('turn');
+    await two.sees('choice', 'none');
+  }
+});
+
 const seen = new Set<unknown>();
 
 function Stable() {

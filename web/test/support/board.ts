@@ -46,6 +46,8 @@ export async function openBoardTab(context: BrowserContext, origin: string, room
       throw new Error([String(error), text ?? '', ...visit.complaints].join('\n'));
     },
   );
+  // The address is told by another process than the page.
+  await visit.page.waitForURL(/#room=/);
   return visit;
 }
 
