@@ -10,6 +10,8 @@ export const FLIGHT_PUSHES_MAX = 1_000;
 export const FLIGHT_BYTES_MAX = 4 * 1024 * 1024;
 /** Reads (`get`, `keys`, `entries`, `latency`) that may wait for their answers. */
 export const READS_MAX = 1_000;
+/** How often reading all of a room begins again because its history changed in between. */
+export const READ_TRIES_MAX = 5;
 /** Wills of a connection, as the server allows. */
 export const WILLS_MAX = 8;
 /** Pushes of a key that are held until its `init` is there. Beyond, the oldest go: at most a relay is lost. */

@@ -1,45 +1,26 @@
 // The hooks of entities: two devices of one person, each with a database on IndexedDB, and the real host between them.
 
 import { Activity, Suspense, use, useRef, useState, useTransition } from 'react';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { commands } from 'vitest/browser';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { type EntDB, openEntDB, Seed } from '../../src/entdb.ts';
 import { EntDBProvider, useEnt, useEntDB, useEnts, useSyncStatus } from '../../src/react.ts';
 import { until } from '../support/until.ts';
 import { Boundary } from './boundary.tsx';
-import { acting, User } from './user.tsx';
+import { comes, server } from './place.ts';
+import { acting } from './user.tsx';
 
 interface Todo {
   text: string;
   done: boolean;
 }
 
-let server: string;
-const users: User[] = [];
-const databases: EntDB[] = [];
-
-beforeAll(async () => {
-  server = await commands.startServer();
-});
-afterAll(() => commands.removeServer(server));
-afterEach(async () => {
-  for (const user of users.splice(0)) await user.leaves();
-  for (const db of databases.splice(0)) await db.wipe();
-});
-
 const randomName = () => `test-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
 
 async function device(seed: Seed): Promise<EntDB> {
   const db = await openEntDB({ name: randomName(), seed, guardClosing: false });
-  databases.push(db);
+  onTestFinished(() => db.wipe());
   await db.link(server);
   return db;
-}
-
-async function comes(...all: Parameters<typeof User.comes>): Promise<User> {
-  const user = await User.comes(...all);
-  users.push(user);
-  return user;
 }
 
 function Todos({ type = 'todo' }: { type?: string }) {
@@ -111,7 +92,6 @@ test('a list renders once when it is read and once for each change of it, not fo
   await user.sees('todos', 'milk');
   expect(user.text('renders')).toBe('3');
   await user.leaves();
-  users.pop();
   await db.close();
 });
 
@@ -163,7 +143,7 @@ test('a provider that opens the database itself opens it once, closes it, and fi
       <Todos />
     </EntDBProvider>
   );
-  const user = await User.comes(app, { strict: true });
+  const user = await comes(app, { strict: true });
   await user.sees('todos', '');
   await user.clicks('milk');
   await user.sees('todos', 'milk');
@@ -246,7 +226,6 @@ test('another database shows nothing of the one before, not for a single render'
   const allowed = ['one undefined true', 'one mine true', 'two undefined true', 'two yours+too true'];
   expect(shown.filter((each) => !allowed.includes(each))).toEqual([]);
   await user.leaves();
-  users.pop();
   await one.close();
   await two.close();
 });
@@ -298,7 +277,6 @@ test('a query that changes in a transition, beside something that suspends', asy
     await user.sees('asked', `${type} settled`);
   }
   await user.leaves();
-  users.pop();
   await db.close();
 });
 
@@ -309,13 +287,12 @@ test('unmounted while it opens, a provider closes what it opened, however often'
       <Todos />
     </EntDBProvider>
   );
-  for (let time = 0; time < 5; time += 1) await (await User.comes(app, { strict: true })).leaves();
+  for (let time = 0; time < 5; time += 1) await (await comes(app, { strict: true })).leaves();
   const user = await comes(app);
   await user.sees('todos', '');
   await user.clicks('milk');
   await user.sees('todos', 'milk');
   await user.leaves();
-  users.pop();
   // A database that somebody still holds open cannot be deleted.
   await (await openEntDB(open)).wipe();
   const names = (await indexedDB.databases()).map(({ name }) => name);
@@ -376,7 +353,8 @@ function Failing({ name, seed }: { name: string; seed: Seed }) {
 
 test('onError hears an error once, also if it is another function in every render', async () => {
   const name = randomName();
-  databases.push(await openEntDB({ name, seed: Seed.generate(), guardClosing: false }));
+  const first = await openEntDB({ name, seed: Seed.generate(), guardClosing: false });
+  onTestFinished(() => first.wipe());
   const app = <Failing name={name} seed={Seed.generate()} />;
   const user = await comes(app);
   await user.sees('errors', '1');
@@ -389,7 +367,7 @@ test('onError hears an error once, also if it is another function in every rende
 test('without onError a boundary gets what went wrong', async () => {
   const name = randomName();
   const first = await openEntDB({ name, seed: Seed.generate(), guardClosing: false });
-  databases.push(first);
+  onTestFinished(() => first.wipe());
   const quiet = vi.spyOn(console, 'error').mockImplementation(() => undefined);
   const user = await comes(
     <Boundary>

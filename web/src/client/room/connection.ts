@@ -18,6 +18,7 @@ import {
 import type { KeySummary, RoomEntry, StreamEntry } from '../../protocol/room/server_message.ts';
 import { callSafely, Listeners } from './listeners.ts';
 import { watchPage } from './page_watch.ts';
+import { type Page, readPages } from './pages.ts';
 import { defaultFetch } from './refusal.ts';
 import { Session } from './session.ts';
 import type { SessionAction } from './session_action.ts';
@@ -43,15 +44,6 @@ const LAST: ReadonlySet<SessionAction['type']> = new Set(['send', 'drop', 'settl
 interface Waiter {
   readonly resolve: (outcome: never) => void;
   readonly reject: (error: RoomError) => void;
-}
-
-/** A page of a room's entries or keys. */
-export interface Page<Item, Next> {
-  readonly data: readonly Item[];
-  /** What to ask for the next page with; null when there is none. */
-  readonly next: Next | null;
-  /** The room's epoch. Pages of two epochs may be of two histories. */
-  readonly epoch: string;
 }
 
 interface KeyListener {
@@ -92,6 +84,8 @@ export class RoomConnection {
   readonly #doing: SessionAction[] = [];
   #busy = false;
   #status: RoomStatus;
+  /** The listeners are being told of it. */
+  #telling = false;
   #connecting: Promise<void> | null = null;
   #connected: Waiter | null = null;
   #stopWatching: Unsubscribe = () => {};
@@ -145,10 +139,12 @@ export class RoomConnection {
    * `RoomError` when it can never be (`unknown_room`, …) or `close` comes first. Calling it again gives the same promise.
    */
   connect(): Promise<void> {
+    if (this.#link === null) {
+      return Promise.reject(new RoomError('bad_parameter', 'it is not known which room'));
+    }
     this.#connecting ??= new Promise<void>((resolve, reject) => {
       this.#connected = { resolve, reject };
       if (this.#session.ended) reject(new RoomError('closed', 'this connection was closed'));
-      else if (this.#link === null) reject(new RoomError('bad_parameter', 'it is not known which room'));
       else this.#start();
     });
     // Nobody has to wait for it: the status tells the same.
@@ -476,7 +472,14 @@ export class RoomConnection {
     const same = status.seq === this.#status.seq && JSON.stringify(status) === JSON.stringify(this.#status);
     if (same) return;
     this.#status = Object.freeze(status);
-    this.#statuses.call(this.#status);
+    // What a listener changes is told behind this, or the others would hear it first.
+    if (this.#telling) return;
+    this.#telling = true;
+    for (let told: RoomStatus | null = null; told !== this.#status; ) {
+      told = this.#status;
+      this.#statuses.call(told);
+    }
+    this.#telling = false;
   }
 }
 
@@ -486,17 +489,4 @@ function finish(waiters: Map<number, Waiter>, id: number, outcome: unknown): voi
   waiters.delete(id);
   if (outcome instanceof RoomError) waiter?.reject(outcome);
   else waiter?.resolve(outcome as never);
-}
-
-async function readPages<Item, Next>(
-  read: (after: Next | undefined) => Promise<Page<Item, Next>>,
-): Promise<readonly Item[]> {
-  const all: Item[] = [];
-  let after: Next | undefined;
-  for (;;) {
-    const { data, next } = await read(after);
-    all.push(...data);
-    if (next === null) return all;
-    after = next;
-  }
 }

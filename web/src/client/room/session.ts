@@ -226,7 +226,7 @@ export class Session {
   /** A frame came. */
   received(frame: Frame, now: number): void {
     if (this.#line.codec === null || !(this.#connected() || this.#state === 'greeting')) return;
-    this.#watchdog.answered(now);
+    this.#watchdog.heard(now);
     try {
       this.#hear(this.#line.codec.decode(frame), now);
     } catch (error) {
@@ -269,6 +269,7 @@ export class Session {
   #open(now: number): void {
     this.#state = 'opening';
     this.#startedAt = now;
+    this.#watchdog.start(now);
     this.#retryAt = null;
     this.#farewell = null;
     const { codec } = this.#line;
@@ -400,7 +401,6 @@ export class Session {
     this.#roomClosed = hello.closed;
     this.#line.messageBytesMax = hello.limits.messageBytes;
     this.#outbox.begin(hello.limits.pushesPerSecond, now);
-    this.#watchdog.heard(now);
     this.#state = 'joining';
     if (this.#position.cursor !== null) return;
     this.#reached(hello.seq);

@@ -17,17 +17,17 @@ export class Watchdog {
     return this.#askedAt === null ? this.#heardAt + SILENCE_MS_MAX : this.#askedAt + ANSWER_MS_MAX;
   }
 
-  /** A connection begins, or something came. */
-  heard(now: number): void {
+  /** A connection begins. */
+  start(now: number): void {
     this.#heardAt = now;
     this.#askedAt = null;
     this.#asks = 0;
   }
 
-  /** Something came over the connection that stands: what was worth waiting for is there. */
-  answered(now: number): void {
+  /** Something came. If it was asked for, it was worth waiting for. */
+  heard(now: number): void {
     if (this.#asks > 0) this.#patience = 1;
-    this.heard(now);
+    this.start(now);
   }
 
   /** What to do now: ask the server, give it up, or nothing. */

@@ -208,7 +208,7 @@ export class PeerConnections extends Shared<ReadonlyMap<string, PeerState>> {
     const fields = event.type === 'push' ? fieldsOf(event.value) : undefined;
     if (fields === undefined || fields.to !== this.client) return;
     const { from: peer, try: number } = fields;
-    if (typeof peer !== 'string' || typeof number !== 'number') return;
+    if (typeof peer !== 'string' || typeof number !== 'number' || !Number.isSafeInteger(number)) return;
     const description = fieldsOf(fields.description);
     if (description?.type === 'offer' && typeof description.sdp === 'string' && !this.#offers(peer)) {
       this.#answer(peer, number, description.sdp);

@@ -1,7 +1,6 @@
 // Moments of the session and its driver that are easily got wrong: the end in the middle of something, listeners that
 // ask for more, clocks that jump, and rooms with many keys.
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { RoomConnection } from '../../../src/client/room/connection.ts';
 import { DbConnection } from '../../../src/client/room/driftdb/connection.ts';
 import { Reducer } from '../../../src/client/room/driftdb/reducer.ts';
 import { StateListener } from '../../../src/client/room/driftdb/state.ts';
@@ -11,11 +10,11 @@ import { Session } from '../../../src/client/room/session.ts';
 import { SharedValue } from '../../../src/client/room/value.ts';
 import { RoomError } from '../../../src/protocol/error.ts';
 import { jsonCodec } from '../../../src/protocol/room/codec.ts';
-import { ModelServer, ModelSocket } from '../../support/room_model.ts';
+import { modelRoom, URL_OF_ROOM } from '../../support/model_connection.ts';
+import type { ModelServer } from '../../support/room_model.ts';
 import { ModelClient, ModelRoom } from './model.ts';
 
 const APPEND = { type: 'append' } as const;
-const URL_OF_ROOM = `ws://model.invalid/room/${'a'.repeat(22)}/connect`;
 
 /** A client that is live in a room of its own. */
 function liveClient(): { room: ModelRoom; one: ModelClient } {
@@ -151,27 +150,6 @@ describe('the end of a connection', () => {
     expect(session.take().filter(({ type }) => type === 'open')).toHaveLength(1);
   });
 });
-
-/** A connection to the model, over a socket that the test moves. */
-function modelRoom(options: { now?: () => number; cursor?: { epoch: null; seq: number } } = {}) {
-  const server = new ModelServer();
-  const sockets: ModelSocket[] = [];
-  class Socket extends ModelSocket {
-    constructor(url: string) {
-      super(server, url);
-      sockets.push(this);
-    }
-  }
-  const fetch = () => Promise.reject(new Error('no network'));
-  const room = new RoomConnection(URL_OF_ROOM, { webSocket: Socket, fetch, random: () => 0.5, ...options });
-  const moveAll = () => {
-    for (let moved = true; moved; ) {
-      moved = false;
-      for (const socket of sockets) while (socket.moveUp() || socket.moveDown()) moved = true;
-    }
-  };
-  return { server, sockets, room, moveAll, make: Socket };
-}
 
 function fill(server: ModelServer, entries: number): void {
   for (let index = 1; index <= entries; index += 1) server.machine.push('k', index, APPEND);

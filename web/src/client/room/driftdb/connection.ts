@@ -110,15 +110,13 @@ export class DbConnection {
     }
     switch (message.type) {
       case 'push':
-        this.room
-          .push(message.key, message.value, message.action)
-          .done.catch((error: unknown) => this.#failed(error));
+        this.#tell(this.room.push(message.key, message.value, message.action).done);
         break;
       case 'get':
-        void this.#get(message.key, message.seq ?? 0);
+        this.#get(message.key, message.seq ?? 0);
         break;
       case 'ping':
-        void this.#ping(message.nonce);
+        this.#tell(this.room.latency(), () => ({ ...message, type: 'pong' }));
         break;
     }
   }
@@ -183,25 +181,22 @@ export class DbConnection {
     this.statusListener.dispatch(this.status);
   }
 
-  #failed(error: unknown): void {
-    this.messageListener.dispatch({ type: 'error', message: asRoomError(error).message });
+  #get(key: Key, above: number | null = 0): void {
+    if (above === null) return;
+    const init = (data: readonly SequenceValue[]): MessageFromDb => ({
+      type: 'init',
+      key,
+      data: data.filter(({ seq }) => seq > above),
+    });
+    this.#tell(this.room.get(key), init);
   }
 
-  async #get(key: Key, above: number): Promise<void> {
-    try {
-      const data = await this.room.get(key);
-      this.messageListener.dispatch({ type: 'init', key, data: data.filter(({ seq }) => seq > above) });
-    } catch (error) {
-      this.#failed(error);
-    }
-  }
-
-  async #ping(nonce: number | undefined): Promise<void> {
-    try {
-      await this.room.latency();
-      this.messageListener.dispatch({ type: 'pong', ...(nonce === undefined ? {} : { nonce }) });
-    } catch (error) {
-      this.#failed(error);
-    }
+  /** Tells what it was answered with, or why it was not. */
+  #tell<Outcome>(answer: Promise<Outcome>, shape?: (outcome: Outcome) => MessageFromDb): void {
+    answer.then(
+      (outcome) => shape && this.messageListener.dispatch(shape(outcome)),
+      (error: unknown) =>
+        this.messageListener.dispatch({ type: 'error', message: asRoomError(error).message }),
+    );
   }
 }
