@@ -33,6 +33,12 @@ export async function welcome(place: HTMLElement, check: () => Promise<void>): P
   return seed;
 }
 
+/** A seed that came by a code while notes are open leaves the address, and is refused if it is another one. */
+export async function refuseHanded(open: Seed): Promise<void> {
+  const handed = await handedSeed();
+  if (handed !== undefined && handed.hex() !== open.hex()) await refuse();
+}
+
 /** A seed's words as a numbered list: what people compare with their paper. */
 export function wordList(words: string): HTMLElement {
   return element(
@@ -56,19 +62,21 @@ async function handedSeed(): Promise<Seed | undefined> {
 
 /** Asked always: else a link from a stranger could make somebody write into the stranger's notes. */
 async function mayUse(handed: Seed, stored: Seed | undefined): Promise<boolean> {
-  if (stored !== undefined) {
-    await confirmDialog(
-      'These are other notes',
-      'This browser has notes of another seed. To open those of the code, first forget the ones here: This device, Forget.',
-      'I see',
-    );
-    return false;
-  }
+  if (stored !== undefined) return refuse();
   return confirmDialog(
     'Open these notes here?',
     `This code holds the key ${await handed.fingerprint()} to somebody’s notes. Go on only if you made it yourself on your other device: whoever made it can read what you write here.`,
     'They are mine',
   );
+}
+
+async function refuse(): Promise<false> {
+  await confirmDialog(
+    'These are other notes',
+    'This browser has notes of another seed. To open those of the code, first forget the ones here: This device, Forget.',
+    'I see',
+  );
+  return false;
 }
 
 function begin(asking: Asking): void {

@@ -1,45 +1,26 @@
 // The hooks of entities: two devices of one person, each with a database on IndexedDB, and the real host between them.
 
-import { Activity, useRef } from 'react';
-import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { commands } from 'vitest/browser';
+import { Activity, useRef, useState } from 'react';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { type EntDB, openEntDB, Seed } from '../../src/entdb.ts';
 import { EntDBProvider, useEnt, useEntDB, useEnts, useSyncStatus } from '../../src/react.ts';
 import { until } from '../support/until.ts';
 import { Boundary } from './boundary.tsx';
-import { acting, User } from './user.tsx';
+import { comes, server } from './place.ts';
+import { acting } from './user.tsx';
 
 interface Todo {
   text: string;
   done: boolean;
 }
 
-let server: string;
-const users: User[] = [];
-const databases: EntDB[] = [];
-
-beforeAll(async () => {
-  server = await commands.startServer();
-});
-afterAll(() => commands.removeServer(server));
-afterEach(async () => {
-  for (const user of users.splice(0)) await user.leaves();
-  for (const db of databases.splice(0)) await db.wipe();
-});
-
 const randomName = () => `test-${crypto.getRandomValues(new Uint32Array(2)).join('-')}`;
 
 async function device(seed: Seed): Promise<EntDB> {
   const db = await openEntDB({ name: randomName(), seed, guardClosing: false });
-  databases.push(db);
+  onTestFinished(() => db.wipe());
   await db.link(server);
   return db;
-}
-
-async function comes(...all: Parameters<typeof User.comes>): Promise<User> {
-  const user = await User.comes(...all);
-  users.push(user);
-  return user;
 }
 
 function Todos({ type = 'todo' }: { type?: string }) {
@@ -111,7 +92,6 @@ test('a list renders once when it is read and once for each change of it, not fo
   await user.sees('todos', 'milk');
   expect(user.text('renders')).toBe('3');
   await user.leaves();
-  users.pop();
   await db.close();
 });
 
@@ -163,7 +143,7 @@ test('a provider that opens the database itself opens it once, closes it, and fi
       <Todos />
     </EntDBProvider>
   );
-  const user = await User.comes(app, { strict: true });
+  const user = await comes(app, { strict: true });
   await user.sees('todos', '');
   await user.clicks('milk');
   await user.sees('todos', 'milk');
@@ -214,10 +194,34 @@ test('another seed in the provider: the other database, and an error if the name
   expect(onError.mock.calls[0]?.[0]).toMatchObject({ code: 'other_seed' });
 });
 
+function Failing({ name, seed }: { name: string; seed: Seed }) {
+  const [errors, setErrors] = useState<unknown[]>([]);
+  return (
+    <EntDBProvider
+      open={{ name, seed, guardClosing: false }}
+      onError={(error) => setErrors((all) => [...all, error])}
+      fallback={<p data-testid="errors">{errors.length}</p>}
+    />
+  );
+}
+
+test('onError hears an error once, also if it is another function in every render', async () => {
+  const name = randomName();
+  const first = await openEntDB({ name, seed: Seed.generate(), guardClosing: false });
+  onTestFinished(() => first.wipe());
+  const app = <Failing name={name} seed={Seed.generate()} />;
+  const user = await comes(app);
+  await user.sees('errors', '1');
+  await user.renders(<Failing name={name} seed={Seed.generate()} />);
+  await user.sees('errors', '2');
+  await acting(() => undefined);
+  expect(user.text('errors')).toBe('2');
+});
+
 test('without onError a boundary gets what went wrong', async () => {
   const name = randomName();
   const first = await openEntDB({ name, seed: Seed.generate(), guardClosing: false });
-  databases.push(first);
+  onTestFinished(() => first.wipe());
   const quiet = vi.spyOn(console, 'error').mockImplementation(() => undefined);
   const user = await comes(
     <Boundary>

@@ -160,6 +160,7 @@ export class Chunk {
   /** Once these are dealt with, everything up to here is. */
   readonly through: BagSeq;
   readonly #origin: Origin;
+  #judged = false;
 
   constructor(items: readonly Item[], through: BagSeq, origin: Origin) {
     this.#items = items;
@@ -194,8 +195,14 @@ export class Chunk {
     return this.#items.map((item) => item.seq);
   }
 
+  /** Whether it was said which bodies are needed. */
+  get isJudged(): boolean {
+    return this.#judged;
+  }
+
   /** Says of each of {@link heads} whether its body is needed; an audit looks at all bodies. */
   judge(judgements: readonly Judgement[], allBodies: boolean, sealer: Sealer, reports: Report[]): void {
+    this.#judged = true;
     const unjudged = this.#items.filter((item) => item.state.type === 'opened');
     unjudged.forEach((item, at) => {
       const judgement = judgements[at];
@@ -260,6 +267,11 @@ export class Chunk {
     return this.#items.flatMap(({ seq, state }): [BagSeq, MessageHead][] =>
       state.type === 'missing' ? [[seq, state.head]] : [],
     );
+  }
+
+  /** Whether a body could not be opened though its head could. */
+  get isDamaged(): boolean {
+    return this.arrived.some(([, arrived]) => arrived.type === 'unreadable' && arrived.head !== null);
   }
 
   /** What to tell the database. */

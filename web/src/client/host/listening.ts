@@ -5,7 +5,8 @@ import { decodeNotice, type NoticeItem } from '../../protocol/host/notice.ts';
 import { Backoff } from './backoff.ts';
 import { noticesQuery } from './call.ts';
 import type { Listed } from './chunk.ts';
-import { beginNoticed, distrust } from './reading.ts';
+import { distrust } from './history.ts';
+import { beginNoticed } from './reading.ts';
 import { type HostSession, report, type SessionSettings, type Turn } from './session.ts';
 
 /** The most bags of notices that wait for a call to end. */

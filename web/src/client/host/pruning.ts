@@ -6,7 +6,8 @@ import type { Reader } from '../../protocol/host/bytes.ts';
 import { type PruneItem, type PrunePair, readPruneItems } from '../../protocol/host/prune.ts';
 import { Status } from '../../protocol/host/status.ts';
 import { readPart } from './call.ts';
-import { distrust, lose } from './reading.ts';
+import { distrust } from './history.ts';
+import { lose } from './intake.ts';
 import { fail } from './recovery.ts';
 import { type HostSession, report, type SessionSettings, type Turn } from './session.ts';
 

@@ -3,7 +3,8 @@
 
 import type { Trouble } from '../../entdb/database.ts';
 import { Backoff } from './backoff.ts';
-import { distrust } from './reading.ts';
+import { distrust } from './history.ts';
+import { merged } from './intake.ts';
 import type { TroubleCode } from './report.ts';
 import { type HostSession, report, type Turn } from './session.ts';
 
@@ -58,6 +59,7 @@ export class Recovery {
 
 /** The attempt did not work: written down, and tried again later. */
 export async function fail(session: HostSession, code: TroubleCode, text: string, turn: Turn): Promise<void> {
+  await merged(session, turn);
   fallBack(session, code, text, turn);
   await setTrouble(session, code, text, session.recovery.retryMs, turn);
 }

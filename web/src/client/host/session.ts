@@ -1,5 +1,5 @@
 // One link's sync, pure: events in, actions out; time, chance and the database are parameters. It has one call under way
-// at most. What it knows beyond the database can be lost at any moment, between any two calls of the database, and
+// at most, and beside that one chunk that is being merged. What it knows beyond the database can be lost at any moment, between any two calls of the database, and
 // nothing comes of it but repeated work. Events are dealt with one after another: never two `handle` at a time.
 //
 // After each event it looks at what there is to do, most urgent first, until a call is under way or nothing is left:
@@ -17,23 +17,14 @@ import type { Randomness } from './chance.ts';
 import type { Breathe } from './chunk.ts';
 import type { Action, CallResult, Event, Failure } from './event.ts';
 import { failureText } from './event.ts';
+import { beginAudit, epochTold, hostIsOld } from './history.ts';
+import { bodiesTold, merged, readChunk } from './intake.ts';
 import { hearNotices, Listening, notice, noticesClosed, noticesLost, noticesOpened } from './listening.ts';
 import { mend, Pruning, prune, pruneRefused, pruneTold } from './pruning.ts';
-import {
-  beginAudit,
-  beginReading,
-  bodiesTold,
-  epochTold,
-  hostIsOld,
-  listTold,
-  lookAgain,
-  pageTold,
-  Reading,
-  readChunk,
-  readOn,
-} from './reading.ts';
+import { beginReading, listTold, pageTold, Reading, readOn } from './reading.ts';
 import { fail, fallBack, online, Recovery, rest, wakeMs, writtenHere } from './recovery.ts';
 import type { Report } from './report.ts';
+import { lookAgain } from './second_look.ts';
 import { push, pushSmaller, pushTold, upload, Writing } from './writing.ts';
 
 /** The longest wait before a host that lost something is filled, milliseconds, unless a session is told another. */
@@ -143,20 +134,31 @@ export class HostSession {
   async handle(event: Event, database: Database, clockMs: number, random: Randomness): Promise<Handled> {
     const nowMs = this.#steadyTime(clockMs);
     const turn: Turn = { database, nowMs, clockMs, random, actions: [] };
-    let failure = await attempt(async () => {
+    let failure = await this.#attempt(turn, async () => {
       await this.#hear(event, turn);
       await this.#work(turn);
     });
     if (failure !== undefined && isOtherHistory(failure.error)) {
       // Another tab was first to notice. What was under way is of no use any more.
       this.#beginAgain();
-      failure = await attempt(() => this.#work(turn));
+      failure = await this.#attempt(turn, () => this.#work(turn));
     }
     // Writing the trouble down would most likely fail as well.
     if (failure !== undefined) fallBack(this, 'local', textOf(failure.error), turn);
     const atMs = wakeMs(this, turn);
     if (atMs !== null && this.#running) turn.actions.push({ type: 'wake_at', atMs: this.clockTime(atMs) });
     return { actions: turn.actions, ...failure };
+  }
+
+  async #attempt(turn: Turn, work: () => Promise<void>): Promise<{ error: unknown } | undefined> {
+    try {
+      await work();
+      return undefined;
+    } catch (error) {
+      // What is being merged comes to its end before anything begins anew. That it fails as well is no more news.
+      await merged(this, turn).catch(() => undefined);
+      return { error };
+    }
   }
 
   /**
@@ -177,7 +179,7 @@ export class HostSession {
 
   async #hear(event: Event, turn: Turn): Promise<void> {
     if (event.type === 'start') this.#running = true;
-    else if (event.type === 'stop') this.#stop(turn);
+    else if (event.type === 'stop') await this.#stop(turn);
     else if (this.#running) await this.#hearRunning(event, turn);
   }
 
@@ -225,11 +227,12 @@ export class HostSession {
     this.#begun = false;
   }
 
-  #stop(turn: Turn): void {
+  async #stop(turn: Turn): Promise<void> {
     this.#running = false;
     this.#flight = undefined;
     this.listening.stop();
     turn.actions.push({ type: 'close_notices' });
+    await merged(this, turn);
   }
 
   /** Does what there is to do, until a call is under way. */
@@ -246,6 +249,7 @@ export class HostSession {
       return true;
     }
     if (this.#deleteWanted) {
+      await merged(this, turn);
       await this.#deleteAccount(turn);
       return true;
     }
@@ -321,7 +325,7 @@ export class HostSession {
     }
     if (status === Status.ClockOutOfSync) return await this.#adjustClock(flight, head, turn);
     if (status === Status.UserNotRegistered && request.type !== 'user' && !this.#registeredNow) {
-      return this.#accountIsGone();
+      return await this.#accountIsGone(turn);
     }
     if (status === Status.UserNotRegistered && request.type === 'user') {
       return await fail(this, 'refused', 'the host refuses to register this account', turn);
@@ -356,7 +360,7 @@ export class HostSession {
         return report(turn, { type: 'registered' });
       case 'delete_account':
         report(turn, { type: 'account_deleted' });
-        return this.#stop(turn);
+        return await this.#stop(turn);
       case 'epoch':
         return await epochTold(this, request.cursor, reader, turn);
       case 'peek':
@@ -386,7 +390,8 @@ export class HostSession {
   }
 
   /** The host does not know the account: it lost it, or it was removed. */
-  #accountIsGone(): void {
+  async #accountIsGone(turn: Turn): Promise<void> {
+    await merged(this, turn);
     this.#registered = false;
     this.forgetAttempt();
     this.reading.accountGone = true;
@@ -416,15 +421,6 @@ export function report(turn: Turn, said: Report): void {
 /** Says several things. */
 export function reportAll(turn: Turn, said: readonly Report[]): void {
   for (const one of said) report(turn, one);
-}
-
-async function attempt(work: () => Promise<void>): Promise<{ error: unknown } | undefined> {
-  try {
-    await work();
-    return undefined;
-  } catch (error) {
-    return { error };
-  }
 }
 
 /** Whether another tab has found that the host has another history. */

@@ -13,7 +13,7 @@ import { encodeHex } from '../../protocol/host/text.ts';
 import { Backoff } from './backoff.ts';
 import { readPart } from './call.ts';
 import { below } from './chance.ts';
-import { OLD_KIND_START, reset } from './reading.ts';
+import { OLD_KIND_START, reset } from './history.ts';
 import { setTrouble } from './recovery.ts';
 import { type HostSession, report, type Turn } from './session.ts';
 
