@@ -1,10 +1,11 @@
 // The package's main entry: rooms, and rooms by DriftDB's names. A table of contents, without logic.
 export { type RoomInfo, RoomsApi, type RoomsApiOptions } from './client/room/api.ts';
-export { type Page, RoomConnection } from './client/room/connection.ts';
+export { RoomConnection } from './client/room/connection.ts';
 export { type HttpPush, RoomHttp, type RoomHttpOptions, type StreamPage } from './client/room/http.ts';
 export { LatencyMeter } from './client/room/latency.ts';
 export { type LogEntry, SharedLog, type SharedLogOptions } from './client/room/log.ts';
 export { SharedMap } from './client/room/map.ts';
+export type { Page } from './client/room/pages.ts';
 export { type Peer, Presence, type PresenceOptions } from './client/room/presence.ts';
 export { SharedReducer, type SharedReducerOptions } from './client/room/reducer.ts';
 export { Room } from './client/room/room.ts';

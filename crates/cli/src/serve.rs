@@ -60,11 +60,12 @@ pub(crate) async fn run(command: Box<Serve>) -> anyhow::Result<Exit> {
     let server = Server::start(server_settings(&configuration)?)
         .await
         .map_err(|error| anyhow!("the server did not start: {error}"))?;
+    // Whoever reads that it is ready may ask it to stop at once.
+    let shutdown = shutdown_signal()?;
     if let Some(path) = &command.ready_file {
         write_ready_file(path, &server, scheme(&configuration))?;
     }
     greet(&configuration, &server);
-    let shutdown = shutdown_signal()?;
     server
         .run(shutdown)
         .await

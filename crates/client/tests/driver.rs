@@ -6,7 +6,7 @@ use seabag_client::host::address::HostAddress;
 use seabag_client::host::driver::{HostDriver, RegistrationToken};
 use seabag_client::host::event::Failure;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinHandle;
 
 /// A peer that reads one request and answers it with these bytes. What it read comes back.
@@ -99,7 +99,10 @@ async fn the_token_goes_along_only_when_it_is_wanted_and_is_never_shown() {
 
 #[tokio::test]
 async fn a_host_that_is_not_there_is_told_of_without_its_address() {
-    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    // Bound and not listened on: nobody else is given the port meanwhile.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nobody = socket.local_addr().unwrap();
     let address = HostAddress::parse(&format!("http://{nobody}")).unwrap();
     let driver = HostDriver::new(address, None).unwrap();
     let failure = driver.call("/user", Bytes::from_static(b"request"), true, 100).await.unwrap_err();

@@ -14,6 +14,13 @@ import { closeAll, complaints, until } from './clients.mjs';
 const repository = fileURLToPath(new URL('../../../', import.meta.url));
 const binary = path.resolve(process.env.SEABAG_BINARY ?? path.join(repository, 'target/debug/seabag'));
 const STDERR_SHOWN = 4000;
+// Below the ports that systems give to whoever asks for any: a server that is stopped finds its own free again.
+const PORT_FIRST = 20_000;
+const PORTS = 12_000;
+const STARTS_MAX = 20;
+// These only bound a hang.
+const STOP_MS = 60_000;
+const TEST_MS = 300_000;
 
 export class Server {
   /** Starts a server on a free port with an empty data folder. */
@@ -22,11 +29,18 @@ export class Server {
     const server = new Server();
     server.folder = await mkdtemp(path.join(tmpdir(), 'seabag-node-'));
     server.args = args;
-    server.listen = '127.0.0.1:0';
     server.stderr = '';
     server.starts = 0;
-    await server.run();
-    return server;
+    for (;;) {
+      server.listen = `127.0.0.1:${PORT_FIRST + Math.floor(Math.random() * PORTS)}`;
+      try {
+        await server.run();
+        return server;
+      } catch (error) {
+        // Only who listens knows whether a port was free.
+        if (!server.stderr.includes('cannot listen on') || server.starts >= STARTS_MAX) throw error;
+      }
+    }
   }
 
   get url() {
@@ -40,7 +54,7 @@ export class Server {
     const child = spawn(binary, args, { stdio: ['ignore', 'ignore', 'pipe'], cwd: this.folder });
     this.child = child;
     this.exited = new Promise((resolve) => {
-      child.once('exit', (code, signal) => resolve(signal ?? code));
+      child.once('close', (code, signal) => resolve(signal ?? code));
       child.once('error', (error) => resolve(error.message));
     });
     this.exited.then((how) => { if (this.child === child) this.ended = how; });
@@ -49,7 +63,7 @@ export class Server {
     const answer = await until('the server is ready', async () => {
       if (this.ended !== null) throw new Error(`the server ended: ${this.ended}\n${this.tail()}`);
       return JSON.parse(await readFile(ready, 'utf8').catch(() => 'null') || 'null');
-    }, 20_000);
+    });
     this.listen = answer.address ?? answer.listen;
   }
 
@@ -67,7 +81,7 @@ export class Server {
   async stop() {
     const { child } = this;
     child.kill('SIGTERM');
-    const late = setTimeout(() => child.kill('SIGKILL'), 15_000);
+    const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     const how = await this.exited;
     clearTimeout(late);
     return how;
@@ -87,7 +101,7 @@ export class Server {
  * console of messages that it does not know: unless `complains`, there must be none.
  */
 export function serverTest(name, run, { complains = false, args = [] } = {}) {
-  test(name, { timeout: 60_000 }, async (t) => {
+  test(name, { timeout: TEST_MS }, async (t) => {
     const server = await Server.start(args);
     complaints.length = 0;
     try {

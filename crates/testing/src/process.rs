@@ -1,11 +1,13 @@
-//! A real server: the program `seabag serve` in a process of its own, on free loopback ports, with data in a
-//! directory that goes away with it. Whatever happens to the test, the process is ended by its pid.
+//! A real server: the program `seabag serve` in a process of its own, on loopback ports that it keeps over restarts,
+//! with data in a directory that goes away with it. Whatever happens to the test, the process is ended by its pid.
 
 use std::ffi::OsString;
+use std::hash::{BuildHasher, RandomState};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, Once};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -17,6 +19,9 @@ use crate::http_client::{Reply, Request};
 pub const DEADLINE: Duration = Duration::from_secs(60);
 /// How often a condition is looked at again.
 const PAUSE: Duration = Duration::from_millis(10);
+/// Ports of servers: below those that systems give to whoever asks for any, so that a server that is stopped finds
+/// its own free when it starts again.
+const PORTS: std::ops::Range<u64> = 20_000..32_000;
 
 /// What a server is started with.
 #[derive(Clone, Debug, Default)]
@@ -62,18 +67,23 @@ impl Setup {
     pub async fn start(self) -> ServerProcess {
         let home = TempDir::new().expect("a temporary directory");
         let data = self.data.clone().unwrap_or_else(|| home.path().join("data"));
-        let nowhere = "127.0.0.1:0".to_owned();
         let mut server = ServerProcess {
             setup: self,
             home,
             data,
-            address: nowhere.clone(),
-            admin_address: nowhere,
+            address: some_address(),
+            admin_address: some_address(),
             child: None,
             last_end: None,
             stderr: Arc::default(),
+            capture: None,
         };
-        server.launch().await.unwrap_or_else(|end| panic!("it did not start: {end}\n{}", server.stderr()));
+        let started = Instant::now();
+        while let Err(end) = server.launch().await {
+            let taken = server.found_address_taken() && started.elapsed() < DEADLINE;
+            assert!(taken, "it did not start: {end}\n{}", server.stderr());
+            (server.address, server.admin_address) = (some_address(), some_address());
+        }
         server
     }
 }
@@ -89,6 +99,8 @@ pub struct ServerProcess {
     child: Option<Child>,
     last_end: Option<ExitStatus>,
     stderr: Arc<Mutex<Vec<u8>>>,
+    /// Reads the running process's standard error.
+    capture: Option<JoinHandle<()>>,
 }
 
 impl ServerProcess {
@@ -122,7 +134,7 @@ impl ServerProcess {
         self.child.as_ref().expect("the server runs").id()
     }
 
-    /// Everything that any run of it wrote to standard error.
+    /// Everything that any run of it wrote to standard error: once it has ended, to the last word.
     pub fn stderr(&self) -> String {
         String::from_utf8_lossy(&self.stderr.lock().unwrap()).into_owned()
     }
@@ -140,14 +152,28 @@ impl ServerProcess {
     /// Starts it again, or says how it ended instead.
     pub async fn try_restart(&mut self) -> Result<(), ExitStatus> {
         assert!(self.child.is_none(), "the server still runs");
-        self.launch().await
+        let started = Instant::now();
+        loop {
+            match self.launch().await {
+                // Its clients know it by this address: whoever has it now is waited for.
+                Err(_) if self.found_address_taken() && started.elapsed() < DEADLINE => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Whether its last run ended because somebody else listens at one of its addresses.
+    fn found_address_taken(&self) -> bool {
+        self.stderr().lines().next_back().is_some_and(|line| line.contains("cannot listen on"))
     }
 
     async fn launch(&mut self) -> Result<(), ExitStatus> {
         let ready = self.home.path().join("ready.json");
         let _ = std::fs::remove_file(&ready);
         let mut child = self.command(&ready).spawn().expect("the program starts");
-        capture(&mut child, Arc::clone(&self.stderr));
+        self.capture = Some(capture(&mut child, Arc::clone(&self.stderr)));
         self.child = Some(child);
         let started = Instant::now();
         loop {
@@ -194,7 +220,15 @@ impl ServerProcess {
         let status = self.child.as_mut()?.try_wait().expect("its own child")?;
         self.child = None;
         self.last_end = Some(status);
+        self.hear_out();
         Some(status)
+    }
+
+    /// Waits for the last words of a process that has ended.
+    fn hear_out(&mut self) {
+        if let Some(capture) = self.capture.take() {
+            capture.join().expect("it only reads");
+        }
     }
 
     /// How its last run ended; `None` while it runs.
@@ -239,6 +273,7 @@ impl ServerProcess {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
+            self.hear_out();
         }
     }
 
@@ -352,7 +387,7 @@ fn is_seabags(name: &OsString) -> bool {
     name.starts_with("SEABAG_") && name != "SEABAG_BINARY"
 }
 
-fn capture(child: &mut Child, into: Arc<Mutex<Vec<u8>>>) {
+fn capture(child: &mut Child, into: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
     let mut pipe = child.stderr.take().expect("it was piped");
     // Ends with the process, whose end closes the pipe.
     std::thread::spawn(move || {
@@ -360,7 +395,13 @@ fn capture(child: &mut Child, into: Arc<Mutex<Vec<u8>>>) {
         while let Ok(count @ 1..) = pipe.read(&mut buffer) {
             into.lock().unwrap().extend_from_slice(&buffer[..count]);
         }
-    });
+    })
+}
+
+/// A loopback address that is most likely free. Only who listens there knows for sure.
+fn some_address() -> String {
+    let chance = RandomState::new().hash_one(0);
+    format!("127.0.0.1:{}", PORTS.start + chance % (PORTS.end - PORTS.start))
 }
 
 /// Runs another command of the program under test to its end.

@@ -3,6 +3,7 @@
 
 mod cli_support;
 
+use std::io::Write;
 use std::path::Path;
 
 use cli_support::{User, wait_until};
@@ -356,6 +357,24 @@ fn ready(user: &User) -> Value {
     let path = user.path("ready.json");
     wait_until("the server listens", || path.exists());
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_server_that_says_it_is_ready_can_be_stopped_in_good_order_from_then_on() {
+    drop(ServerProcess::start().await);
+    let user = User::new();
+    // Nobody reads its standard error, and the pipe is full: it goes no further than to its first words there.
+    let (mut unread, stderr) = std::io::pipe().unwrap();
+    let mut filler = stderr.try_clone().unwrap();
+    let filling = std::thread::spawn(move || filler.write_all(&vec![b'\n'; 1 << 20]));
+    let words = ["serve", "--data", "data", "--listen", "127.0.0.1:0", "--ready-file", "ready.json"];
+    let server = user.start_telling(&words, stderr);
+    assert_eq!(ready(&user)["pid"], server.pid());
+    server.signal("TERM");
+    let reading = std::thread::spawn(move || std::io::copy(&mut unread, &mut std::io::sink()));
+    server.done().good();
+    filling.join().unwrap().unwrap();
+    reading.join().unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod cli_support;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 use cli_support::{User, wait_until};
 use seabag_testing::process::{DEADLINE, ServerProcess};
@@ -312,8 +313,10 @@ async fn lines_are_stored_once_each_and_in_order_though_the_server_is_killed_aga
             push.write(&format!("line {written}\n"));
         }
         // Some of them are stored, others are on the way.
+        let started = Instant::now();
         while server.entries(&id).await.len() == before {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            assert!(started.elapsed() < DEADLINE, "nothing is stored");
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
         server.kill();
         for _ in 0..100 {

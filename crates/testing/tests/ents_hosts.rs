@@ -5,7 +5,7 @@
 mod ents_support;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use ents_support::cli_support::wait_until;
 use ents_support::{Device, LABEL, url};
-use seabag_testing::process::ServerProcess;
+use seabag_testing::process::{DEADLINE, ServerProcess};
 use serde_json::json;
 
 /// The label of the host that misbehaves.
@@ -53,10 +53,16 @@ impl BadHost {
             let mut held = Vec::new();
             while !stopped.load(Ordering::Relaxed) {
                 match listener.accept() {
-                    Ok((stream, _)) => held.extend(how.meet(stream)),
+                    Ok((stream, _)) => {
+                        held.extend(stream.try_clone());
+                        // Each by a thread of its own: who asks nothing yet keeps nobody waiting.
+                        thread::spawn(move || how.meet(stream));
+                    }
                     Err(_) => thread::sleep(Duration::from_millis(5)),
                 }
             }
+            // Threads that still read are told as well.
+            held.iter().for_each(|stream| drop(stream.shutdown(Shutdown::Both)));
         });
         Self { stop, task: Some(task) }
     }
@@ -73,24 +79,44 @@ impl Drop for BadHost {
 }
 
 impl Misbehaviour {
-    /// Deals with a connection; brings it back if it is to stay open.
-    fn meet(self, mut stream: TcpStream) -> Option<TcpStream> {
+    /// Deals with a connection.
+    fn meet(self, mut stream: TcpStream) {
         let answer: &[u8] = match self {
-            Self::Close => return None,
-            Self::Hang => return Some(stream),
+            Self::Close => return drop(stream.shutdown(Shutdown::Both)),
+            Self::Hang => return,
             Self::Noise => b"\x00\xff what is this\r\n\r\n\r\n",
             Self::Broken => b"HTTP/1.1 500 Broken\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno!",
             Self::Garbage => b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\nConnection: close\r\n\r\n\xff\xfe\xfd\xfc\xfb\xfa\xf9\xf8\xf7",
             Self::Endless => b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999999\r\n\r\nand so on",
         };
-        stream.set_nonblocking(false).ok()?;
-        stream.set_read_timeout(Some(Duration::from_millis(200))).ok()?;
-        // Whatever was asked; who has sent it all waits for the answer.
-        let mut request = [0; 16 * 1024];
-        let _ = stream.read(&mut request);
-        let _ = stream.write_all(answer);
-        None
+        // What fails from here on, fails because the client has gone.
+        let _ = stream.set_nonblocking(false).and_then(|()| stream.set_read_timeout(Some(DEADLINE)));
+        // Whatever was asked, but all of it: bytes that nobody reads would turn the end into a reset, which may
+        // reach the client before the answer does.
+        let _ = read_request(&mut stream);
+        let _ = stream.write_all(answer).and_then(|()| stream.shutdown(Shutdown::Write));
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        let _ = stream.shutdown(Shutdown::Both);
     }
+}
+
+/// Reads one request to its end.
+fn read_request(stream: &mut TcpStream) -> std::io::Result<()> {
+    let (mut read, mut piece) = (Vec::new(), vec![0; 16 * 1024]);
+    while !is_whole(&read) {
+        match stream.read(&mut piece)? {
+            0 => break,
+            count => read.extend_from_slice(&piece[..count]),
+        }
+    }
+    Ok(())
+}
+
+fn is_whole(request: &[u8]) -> bool {
+    let Some(end) = request.windows(4).position(|four| four == b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&request[..end]).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    request.len() >= end + 4 + length.unwrap_or(0_usize)
 }
 
 /// Two devices that both hosts know, and the second host stopped.
@@ -171,7 +197,8 @@ async fn a_host_that_hangs_holds_up_no_change_between_two_devices() {
         from.put(&["note", &round.to_string()]);
         wait_until("the change is there", || to.bodies().len() as u64 == round + 1);
     }
-    assert_eq!(one.link_status(LABEL)["state"], "synced");
+    // Who wrote hears a moment later than the other that it is stored.
+    wait_until("the good host has all", || one.link_status(LABEL)["state"] == "synced");
     assert_ne!(one.link_status(OTHER)["state"], "synced");
     // Its silence ends, and so does what waited for it: at once for a sync that begins now.
     drop(bad);

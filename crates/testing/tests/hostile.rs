@@ -4,16 +4,17 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use seabag_testing::http_client::to_cbor;
 use seabag_testing::process::{ServerProcess, Setup};
 use seabag_testing::raw::{RawSocket, close_code, frame, frames, header};
 use seabag_testing::socket::{Incoming, Opening, compact, push, push_id};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_tungstenite::tungstenite::Message;
 
 /// Long enough for an answer on a busy machine; a peer that gets none is cut after less.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn openings() -> [Opening; 4] {
     [Opening::native(), Opening::native_cbor(), Opening::driftdb(), Opening::driftdb_cbor()]
@@ -209,18 +210,26 @@ async fn floods_of_pings_and_unsolicited_pongs_are_borne() {
         assert!(!ended, "a flood of pings is no reason to leave");
         answers.extend(part);
     }
-    let pongs = frames(&answers).iter().filter(|(first, _)| *first == 0x8a).count();
-    assert!((1..=20_000).contains(&pongs), "20,000 pings brought {pongs} pongs");
     raw.send(&frame(0x81, push("k", "after the flood", "append").to_string().as_bytes())).await.unwrap();
     assert_eq!(witness.expect("push").await["value"], "after the flood");
-    let (_, ended) = raw.read_to_end(Duration::from_millis(200)).await;
+    let count = |answers: &[u8]| frames(answers).iter().filter(|(first, _)| *first == 0x8a).count();
+    let started = Instant::now();
+    while count(&answers) == 0 && started.elapsed() < PATIENCE {
+        let (part, ended) = raw.read_to_end(Duration::from_millis(200)).await;
+        assert!(!ended);
+        answers.extend(part);
+    }
+    let (part, ended) = raw.read_to_end(Duration::from_millis(200)).await;
     assert!(!ended);
+    answers.extend(part);
+    let pongs = count(&answers);
+    assert!((1..=20_000).contains(&pongs), "20,000 pings brought {pongs} pongs");
     server.assert_serves().await;
 }
 
 #[tokio::test]
 async fn heads_and_bodies_that_trickle_in_are_cut() {
-    let server = Setup::new().flag("request-ms-max", 500).start().await;
+    let server = Setup::new().flag("request-ms-max", 3_000).start().await;
     let room = server.new_room().await;
     let mut silent = RawSocket::connect(&server).await;
     let mut head = RawSocket::connect(&server).await;
@@ -235,7 +244,7 @@ async fn heads_and_bodies_that_trickle_in_are_cut() {
     // It may be cut in the middle.
     let _ = long.send(format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(1 << 20)).as_bytes()).await;
     nonsense.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 this is TLS\r\n\r\n").await.unwrap();
-    for _ in 0..5 {
+    for _ in 0..20 {
         sleep(Duration::from_millis(200)).await;
         let _ = head.send(b"y").await;
     }
@@ -310,15 +319,8 @@ async fn too_many_pushes_close_with_4101_and_too_many_rooms_are_429() {
         assert!(error["retry_ms"].as_u64().is_some_and(|ms| ms > 0));
         assert!(matches!(&end, Incoming::Closed(4101, reason) if reason.contains("retry_ms=")), "{end:?}");
     }
-    let mut refused = None;
-    for _ in 0..20 {
-        let reply = server.request("POST", "/new").send().await;
-        if reply.status != 200 {
-            refused = Some(reply);
-            break;
-        }
-    }
-    let refused = refused.expect("some were too many");
+    let replies = join_all((0..20).map(|_| server.request("POST", "/new").send())).await;
+    let refused = replies.into_iter().find(|reply| reply.status != 200).expect("some were too many");
     assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
     assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
     sleep(Duration::from_millis(refused.json()["retry_ms"].as_u64().unwrap() + 1_000)).await;

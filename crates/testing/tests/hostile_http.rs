@@ -8,8 +8,10 @@ use seabag_testing::process::{ServerProcess, Setup};
 use seabag_testing::raw::RawSocket;
 use seabag_testing::socket::push;
 use serde_json::Value;
+use tokio::io::AsyncReadExt;
+use tokio::time::timeout;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A POST to a room, as bytes.
 fn post(room: &str, headers: &str, body: &str) -> String {
@@ -27,6 +29,24 @@ fn statuses(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     let found = text.match_indices("HTTP/1.1 ").map(|(at, start)| text[at + start.len()..][..3].to_owned());
     found.collect()
+}
+
+/// What has come when there is an answer with a body of a told length, which must be the only one.
+async fn first_answer(raw: &mut RawSocket) -> Vec<u8> {
+    let mut read = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&read).to_lowercase();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+            if body.len() >= length.unwrap_or(0) {
+                return read;
+            }
+        }
+        let mut piece = [0; 4_096];
+        let count = timeout(PATIENCE, raw.stream.read(&mut piece)).await.expect("an answer in time").unwrap();
+        assert!(count > 0, "it ends within an answer: {text}");
+        read.extend_from_slice(&piece[..count]);
+    }
 }
 
 #[tokio::test]
@@ -57,7 +77,7 @@ async fn requests_that_contradict_themselves_are_refused_and_smuggle_nothing() {
         post(&room, "content-length: 4\r\ntransfer-encoding: chunked\r\n", &format!("0\r\n\r\n{smuggled}"));
     let mut raw = RawSocket::connect(&server).await;
     raw.send(both.as_bytes()).await.unwrap();
-    let (answer, _) = raw.read_to_end(Duration::from_secs(1)).await;
+    let answer = first_answer(&mut raw).await;
     assert!(statuses(&answer)[0].starts_with('4'), "{answer:?}");
     server.assert_serves().await;
     server.assert_keeps(&[&room]).await;
@@ -105,7 +125,8 @@ async fn requests_sent_ahead_are_answered_in_order() {
 
 #[tokio::test]
 async fn too_many_pushes_of_one_connection_are_429_and_leave_it_open() {
-    let server = Setup::new().flag("pushes-per-second-max", 10).start().await;
+    // Fewer than the slowest disk can do: else none would be too many.
+    let server = Setup::new().flag("pushes-per-second-max", 2).start().await;
     let room = server.new_room().await;
     let mut raw = RawSocket::connect(&server).await;
     let mut all: String = (0..100).map(|n| whole(&room, &push("k", n, "append"))).collect();
@@ -116,22 +137,18 @@ async fn too_many_pushes_of_one_connection_are_429_and_leave_it_open() {
     let done = statuses[..100].iter().filter(|status| *status == "200").count();
     let refused = statuses[..100].iter().filter(|status| *status == "429").count();
     assert_eq!((done + refused, statuses[100].as_str()), (100, "200"));
-    assert!(done >= 20 && refused > 0, "{done} done, {refused} refused");
+    assert!(done >= 4 && refused > 0, "{done} done, {refused} refused");
     assert!(String::from_utf8_lossy(&answer).contains("retry-after: "));
     assert_eq!(server.entries(&room).await.len(), done);
 }
 
 #[tokio::test]
 async fn a_connection_that_is_kept_and_not_used_is_let_go() {
-    let server = Setup::new().flag("request-ms-max", 300).start().await;
+    let server = Setup::new().flag("request-ms-max", 3_000).start().await;
     let mut raw = RawSocket::connect(&server).await;
     for _ in 0..2 {
         raw.send(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
-        let mut first = [0; 12];
-        tokio::io::AsyncReadExt::read_exact(&mut raw.stream, &mut first).await.unwrap();
-        assert_eq!(&first, b"HTTP/1.1 200");
-        raw.stream.readable().await.unwrap();
-        let _ = raw.stream.try_read(&mut [0; 4_096]);
+        assert_eq!(statuses(&first_answer(&mut raw).await), ["200"]);
     }
     let (_, ended) = raw.read_to_end(PATIENCE).await;
     assert!(ended, "an idle connection keeps its place for ever");

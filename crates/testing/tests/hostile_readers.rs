@@ -10,7 +10,7 @@ use seabag_testing::socket::{Incoming, Opening, push, push_seqs};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Memory of a process, in bytes. `None` where the system does not say.
 fn memory(pid: u32) -> Option<u64> {
@@ -21,7 +21,7 @@ fn memory(pid: u32) -> Option<u64> {
 
 #[tokio::test]
 async fn who_never_reads_is_let_go_and_others_notice_nothing() {
-    let setup = Setup::new().flag("ring-bytes-max", 256 * 1024).flag("write-stall-ms", 2_000);
+    let setup = Setup::new().flag("ring-bytes-max", 256 * 1024).flag("write-stall-ms", 4_000);
     let server = setup.flag("ring-bytes-min", 1_000).flag("ring-messages-min", 1).start().await;
     let room = server.new_room().await;
     let mut stalled = Vec::new();
@@ -65,7 +65,7 @@ async fn who_never_reads_is_let_go_and_others_notice_nothing() {
 #[tokio::test]
 async fn a_slow_reader_that_comes_back_misses_nothing_that_is_stored() {
     // Not even one message fits, which is no reason to send away those who read.
-    let setup = Setup::new().flag("ring-bytes-max", 64 * 1024).flag("write-stall-ms", 1_000);
+    let setup = Setup::new().flag("ring-bytes-max", 64 * 1024).flag("write-stall-ms", 4_000);
     let server = setup.flag("ring-bytes-min", 1_000).flag("ring-messages-min", 1).start().await;
     let room = server.new_room().await;
     let mut slow = Opening::native().connect(&server, &room).await;
@@ -90,7 +90,7 @@ async fn a_slow_reader_that_comes_back_misses_nothing_that_is_stored() {
 
 #[tokio::test]
 async fn an_event_stream_or_an_answer_that_is_never_read_is_cut() {
-    let setup = Setup::new().flag("ring-bytes-max", 64 * 1024).flag("write-stall-ms", 1_000);
+    let setup = Setup::new().flag("ring-bytes-max", 64 * 1024).flag("write-stall-ms", 4_000);
     let server = setup.flag("connections-max", 8).start().await;
     let room = server.new_room().await;
     for _ in 0..40 {
@@ -121,19 +121,19 @@ async fn an_event_stream_or_an_answer_that_is_never_read_is_cut() {
 
 #[tokio::test]
 async fn a_silent_peer_is_told_4104_and_one_that_answers_pings_stays() {
-    let setup = Setup::new().flag("ping-interval-ms", 100).flag("silent-peer-ms", 600);
+    let setup = Setup::new().flag("ping-interval-ms", 100).flag("silent-peer-ms", 5_000);
     let server = setup.start().await;
     let room = server.new_room().await;
+    let started = Instant::now();
     let mut raw = RawSocket::upgrade(&server, &room, true).await;
     let mut alive = Opening::native().connect(&server, &room).await;
     alive.expect("hello").await;
-    let started = Instant::now();
     let (bytes, ended) = tokio::select! {
         // Reading is what answers pings.
         heard = alive.next() => panic!("who answers is sent away: {heard:?}"),
         silent = raw.read_to_end(PATIENCE) => silent,
     };
-    assert!(ended && started.elapsed() >= Duration::from_millis(500));
+    assert!(ended && started.elapsed() >= Duration::from_secs(5));
     assert_eq!(close_code(&bytes), Some(4104), "{:?}", String::from_utf8_lossy(&bytes));
     assert_eq!(alive.settle().await, Vec::<Value>::new());
     server.assert_serves().await;
@@ -141,7 +141,7 @@ async fn a_silent_peer_is_told_4104_and_one_that_answers_pings_stays() {
 
 #[tokio::test]
 async fn a_peer_that_vanishes_behind_half_a_connection_is_let_go() {
-    let setup = Setup::new().flag("ping-interval-ms", 100).flag("silent-peer-ms", 500);
+    let setup = Setup::new().flag("ping-interval-ms", 100).flag("silent-peer-ms", 4_000);
     let server = setup.start().await;
     let room = server.new_room().await;
     let mut watcher = Opening::native().connect(&server, &room).await;
@@ -166,7 +166,8 @@ async fn too_many_connections_wait_and_come_in_when_others_leave() {
     for _ in 0..10 {
         sockets.push(Opening::driftdb().connect(&server, &room).await);
     }
-    assert_eq!(server.metric("seabag_connections").await, 11.0, "ten, and the one that asks");
+    // Ten, and the one that asks; the one that made the room has left.
+    server.wait_for_metric("seabag_connections", |open| open == 11.0).await;
     let mut waiting = Box::pin(server.new_room());
     let early = tokio::time::timeout(Duration::from_millis(500), &mut waiting).await;
     assert!(early.is_err(), "an eleventh got in");

@@ -100,7 +100,11 @@ async fn a_long_poll_ends_with_the_next_entry_or_with_its_time() {
     let bounded = page(&server, &room, &format!("since={epoch}.1&wait=999999")).await;
     assert_eq!(seqs(&bounded), [0_u64; 0]);
     assert!(started.elapsed() >= Duration::from_secs(4), "it came back before its time");
-    let query = format!("since={epoch}.1&wait=5&key=even");
+    let server = ServerProcess::start().await;
+    let room = server.new_room().await;
+    fill(&server, &room, 1).await;
+    let epoch = page(&server, &room, "").await["epoch"].as_str().unwrap().to_owned();
+    let query = format!("since={epoch}.1&wait=60&key=even");
     let poll = page(&server, &room, &query);
     let write = async {
         sleep(Duration::from_millis(100)).await;
@@ -117,14 +121,20 @@ async fn a_long_poll_ends_with_the_next_entry_or_with_its_time() {
 #[tokio::test]
 async fn a_long_poll_ends_when_its_room_is_deleted() {
     let server = ServerProcess::start().await;
-    let room = server.new_room().await;
-    let request = server.request("GET", &format!("/room/{room}/stream?wait=30"));
-    let poll = tokio::spawn(request.send());
-    server.wait_for_metric("seabag_rooms_loaded", |rooms| rooms > 0.0).await;
-    sleep(Duration::from_millis(100)).await;
-    assert_eq!(server.request("DELETE", &format!("/room/{room}")).send().await.status, 204);
-    let reply = poll.await.unwrap();
-    assert_eq!((reply.status, reply.code().as_str()), (404, "room_deleted"));
+    for head_start_ms in [100, 1_000, 10_000, 25_000] {
+        let room = server.new_room().await;
+        let request = server.request("GET", &format!("/room/{room}/stream?wait=30"));
+        let poll = tokio::spawn(request.send());
+        sleep(Duration::from_millis(head_start_ms)).await;
+        assert_eq!(server.request("DELETE", &format!("/room/{room}")).send().await.status, 204);
+        let reply = poll.await.unwrap();
+        // A poll that comes too late on a busy machine finds no room: it is tried again with more time.
+        if reply.code() != "unknown_room" {
+            assert_eq!((reply.status, reply.code().as_str()), (404, "room_deleted"));
+            return;
+        }
+    }
+    panic!("no poll was there in time");
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ use seabag_entdb::{Database, Draft, LinkId, LinkSettings, Message, Skew};
 use seabag_protocol::host::eid::Eid;
 use seabag_testing::process::{DEADLINE, ServerProcess, Setup};
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
+use tokio::time::timeout;
 
 /// A device: a database on disk.
 struct Device {
@@ -160,6 +162,21 @@ async fn writes_of_another_process_on_the_same_file_are_pushed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_asks_first_hears_what_was_said_from_the_start_on() {
+    let server = ServerProcess::start().await;
+    let device = Device::new(1, &[url(&server)]);
+    let engine = device.engine().await;
+    engine.settled().await;
+    let (mut reports, mut said) = (engine.reports(), Vec::new());
+    while let Ok((_, report)) = reports.try_recv() {
+        said.push(report);
+    }
+    assert_eq!(said.first(), Some(&Report::Registered), "{said:?}");
+    assert!(said.contains(&Report::InSync), "{said:?}");
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn links_that_come_and_go_are_followed() {
     let server = ServerProcess::start().await;
     let mut device = Device::new(1, &[]);
@@ -238,7 +255,10 @@ async fn a_wiped_host_is_filled_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_that_is_down_holds_up_no_other_and_says_so() {
     let server = ServerProcess::start().await;
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Bound and not listened on: nobody else is given the port meanwhile.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nobody = socket.local_addr().unwrap();
     let hosts = [format!("http://{nobody}"), url(&server), "not an address".to_owned()];
     let mut first = Device::new(1, &hosts);
     let second = Device::new(2, &[url(&server)]);
@@ -287,7 +307,8 @@ async fn an_account_is_removed_from_the_host_and_stays_here() {
     let mut reports = engine.reports();
     let link = device.database.lock().links().unwrap()[0].id;
     engine.delete_account(link).await.unwrap();
-    while reports.recv().await.unwrap().1 != Report::AccountDeleted {}
+    let deleted = async { while reports.recv().await.unwrap().1 != Report::AccountDeleted {} };
+    timeout(DEADLINE, deleted).await.expect("the account goes in time");
     let other = Device::new(2, &[url(&server)]);
     assert!(in_sync(&other.sync().await));
     assert!(other.all().is_empty() && device.all().len() == 1);

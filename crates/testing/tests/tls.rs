@@ -259,7 +259,7 @@ async fn a_certificate_or_key_that_cannot_be_used_is_named_and_the_server_does_n
 #[tokio::test]
 async fn strangers_on_the_port_disturb_nobody() {
     let identity = Identity::new();
-    let server = identity.setup().flag("request-ms-max", "2s").start().await;
+    let server = identity.setup().flag("request-ms-max", "5s").start().await;
     let room = new_room(&server, &identity).await;
     let mut socket = open(&server, &identity, room["socket_url"].as_str().unwrap()).await;
     assert_eq!(next(&mut socket).await["type"], "hello");

@@ -8,35 +8,42 @@ import { onFragment, readFragment, writeFragment } from '../kit/fragment.ts';
 import { openPage } from '../kit/page.ts';
 import { deviceDialog } from './device.ts';
 import { Editor } from './editor.ts';
+import { failure } from './failed.ts';
 import { NoteList } from './list.ts';
 import { NOTE_TYPE, type Note, readNote } from './model.ts';
+import { checkStorage } from './seed_store.ts';
 import { linkHere, mayLinkHere, syncButton } from './sync_state.ts';
-import { welcome } from './welcome.ts';
+import { refuseHanded, welcome } from './welcome.ts';
 
 /** The database's name in this origin. */
 const DATABASE = 'notes';
+/** Opening takes longer only when another tab is in the way. */
+const OPENING_MS = 500;
 
 const { main, aside } = openPage('notes', { wide: true });
 
-// A seed is read, and taken out of the address, when the page begins.
-onFragment(() => readFragment('seed') !== undefined && location.reload());
-
-begin().catch((error: unknown) => {
-  announceError('The notes cannot be opened', error);
-  fill(main, [
-    element('h1', {}, ['Notes']),
-    element('p', { class: 'error' }, [
-      'This browser does not let the page keep anything, as in a private window. Try another window or browser.',
-    ]),
-  ]);
-});
+begin().catch((error: unknown) => fill(main, failure(error)));
 
 async function begin(): Promise<void> {
   const place = element('div', {});
   main.append(element('h1', { class: 'hidden-text' }, ['Notes']), place);
-  const seed = await welcome(place);
+  let seed: Seed | undefined;
+  // A code that is scanned into a tab that is open. Notes that are open stay: leaving them for it, the browser might ask,
+  // and with "no" the seed would stay in the address.
+  const stop = onFragment(() => {
+    if (readFragment('seed') === undefined) return;
+    if (seed !== undefined) return void refuseHanded(seed);
+    stop();
+    location.reload();
+  });
+  seed = await welcome(place, () => checkStorage(DATABASE));
+  const late = setTimeout(() => fill(place, [opening()]), OPENING_MS);
+  await openNotes(seed).finally(() => clearTimeout(late));
   place.remove();
-  await openNotes(seed);
+}
+
+function opening(): HTMLElement {
+  return element('p', { class: 'hint', role: 'status' }, ['Opening the notes…']);
 }
 
 async function openNotes(seed: Seed): Promise<void> {
@@ -49,7 +56,7 @@ async function openNotes(seed: Seed): Promise<void> {
     create: (group) => begins({ group }),
   });
   const editor = new Editor(db, {
-    opened: (eid) => {
+    shown: (eid) => {
       writeFragment('note', eid);
       main.dataset.view = 'note';
       list.mark(eid);
@@ -77,10 +84,7 @@ async function openNotes(seed: Seed): Promise<void> {
       follow();
     }
   });
-  onFragment(() => {
-    // A code that was scanned into a tab that is open: only a new start asks what to do with it.
-    if (readFragment('seed') === undefined) follow();
-  });
+  onFragment(follow);
   addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'hidden') void editor.flush();
   });

@@ -1,5 +1,7 @@
 // What goes wrong, in one shape: a code for programs, words for people. Never holds a secret: no room id, no URL, no value.
 
+import { RETRY_MS_MAX } from './limits.ts';
+
 /** Every error that this package makes. Decide by `code`; `message` is for people and may change. */
 export class SeabagError extends Error {
   /** For programs: one of the protocol's codes (docs/rooms.md, docs/host.md), or one of this package's own. */
@@ -28,11 +30,16 @@ export class RoomError extends SeabagError {
   constructor(code: string, message: string, retryMs?: number) {
     super(code, message);
     this.name = 'RoomError';
-    if (retryMs !== undefined) this.retryMs = retryMs;
+    if (retryMs !== undefined) this.retryMs = Math.min(retryMs, RETRY_MS_MAX);
   }
 }
 
 /** The error for bytes or text that are no message of the protocol. */
 export function badMessage(message: string): RoomError {
   return new RoomError('bad_message', message);
+}
+
+/** What was thrown, as the one error type of rooms. */
+export function asRoomError(error: unknown): RoomError {
+  return error instanceof RoomError ? error : new RoomError('internal', String(error));
 }

@@ -10,6 +10,8 @@ export const FLIGHT_PUSHES_MAX = 1_000;
 export const FLIGHT_BYTES_MAX = 4 * 1024 * 1024;
 /** Reads (`get`, `keys`, `entries`, `latency`) that may wait for their answers. */
 export const READS_MAX = 1_000;
+/** How often reading all of a room begins again because its history changed in between. */
+export const READ_TRIES_MAX = 5;
 /** Wills of a connection, as the server allows. */
 export const WILLS_MAX = 8;
 /** Pushes of a key that are held until its `init` is there. Beyond, the oldest go: at most a relay is lost. */
@@ -20,10 +22,14 @@ export const OPEN_MS_MAX = 20_000;
 export const SILENCE_MS_MAX = 20_000;
 /** How long its answer may take. */
 export const ANSWER_MS_MAX = 10_000;
+/** How often it is asked before it is given up, at most: once, unless that was in vain the last time. */
+export const ASKS_MAX = 16;
 /** The first wait before another attempt is random and below this; it doubles with each failure. */
 export const BACKOFF_MS_MIN = 250;
 /** No wait is longer, unless the server asks for it. */
 export const BACKOFF_MS_MAX = 30_000;
+/** No server is believed that asks for more, and timers take no more than 24 days. */
+export const RETRY_MS_MAX = 3_600_000;
 /** A connection that lived as long as this starts the waits anew. */
 export const STABLE_MS_MIN = 5_000;
 /** For so long the server surely remembers a client after its last push (24 hours), less an hour for clocks. */

@@ -1,10 +1,11 @@
 // A shared log: bounded, in order, told of what it skipped.
 
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { RoomConnection } from '../../src/client/room/connection.ts';
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { RoomConnection } from '../../src/client/room/connection.ts';
 import { SharedLog, type SharedLogOptions } from '../../src/client/room/log.ts';
-import { Network, newRoom, untilSent } from '../support/network.ts';
+import { Network, newRoom, untilLive, untilSent } from '../support/network.ts';
 import { joining } from '../support/people.ts';
+import { ModelServer, ModelSocket } from '../support/room_model.ts';
 import { Server } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
@@ -110,13 +111,62 @@ test('entries trimmed away while a client was cut off leave a gap, others do not
     network.online();
     const last = numbers.at(-1) ?? 0;
     await until('the last is there', () => values(log).at(-1) === last);
+    // Whether there is a gap is asked then; cut before the answer, none could say which cut left it.
+    await untilLive(away);
+    await away.keys();
   };
   writer.append(1);
   await until('it has the first', () => values(log).join() === '1');
   await writeWhileAway([2, 3], false);
   expect(values(log)).toEqual([1, 2, 3]);
+  expect(log.current.some(({ gap }) => gap)).toBe(false);
   await writeWhileAway([4, 5, 6], true);
   await until('the gap is told', () => log.current.some(({ gap }) => gap));
   expect(values(log)).toEqual([1, 2, 3, 6]);
   expect(log.current.filter(({ gap }) => gap).map(({ value }) => value)).toEqual([6]);
+});
+
+test('a client that is cut off again while it catches up marks the gap of each cut', async () => {
+  const server = new ModelServer();
+  const sockets: ModelSocket[] = [];
+  class Socket extends ModelSocket {
+    constructor(url: string) {
+      super(server, url);
+      sockets.push(this);
+    }
+  }
+  const room = new RoomConnection(`ws://model.invalid/room/${'a'.repeat(22)}/connect`, {
+    webSocket: Socket,
+    fetch: () => Promise.reject(new Error('no network')),
+  });
+  onTestFinished(() => room.close());
+  const moveAll = () => {
+    for (let moved = true; moved; ) {
+      moved = false;
+      for (const socket of sockets) while (socket.moveUp() || socket.moveDown()) moved = true;
+    }
+  };
+  const again = (count: number) => until('it connects again', () => sockets.length === count);
+  const log = open(room);
+  room.connect().catch(() => undefined);
+  server.machine.push('log', 1, { type: 'append' });
+  moveAll();
+  expect(values(log)).toEqual([1]);
+  sockets.at(-1)?.cut();
+  for (const value of [2, 3]) server.machine.push('log', value, { type: 'append' });
+  await again(2);
+  // It hears the hello and what it missed, but not that this was all.
+  sockets.at(-1)?.moveUp();
+  for (const frame of ['hello', 'entries']) expect(sockets.at(-1)?.moveDown(), frame).toBe(true);
+  expect([values(log), room.status.state]).toEqual([[1, 2, 3], 'catching-up']);
+  sockets.at(-1)?.cut();
+  for (const value of [4, 5, 6]) server.machine.push('log', value, { type: 'append' });
+  server.machine.push('log', undefined, { type: 'compact', seq: 5 });
+  await again(3);
+  await until('the gap is told', () => {
+    moveAll();
+    return log.current.some(({ gap }) => gap);
+  });
+  expect(values(log)).toEqual([1, 2, 3, 6]);
+  expect(log.current.at(-1)?.gap).toBe(true);
 });

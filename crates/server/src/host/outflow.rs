@@ -168,8 +168,14 @@ mod tests {
         let outflow = begin(50, false).await.err().unwrap();
         let mut sending = Box::pin(outflow.send(Duration::from_millis(10)));
         assert!(sending.next().await.unwrap().is_ok());
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        let left: Vec<_> = sending.collect().await;
-        assert!(left.len() < 49 && left.last().unwrap().is_err(), "{}", left.len());
+        // A machine that stood still may take a pause for none at all: no matter, as long as one counts.
+        for taken in 0.. {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            match sending.next().await {
+                Some(Ok(_)) => {}
+                Some(Err(_)) => return assert!(sending.next().await.is_none()),
+                None => panic!("it looks whole after {taken} pieces"),
+            }
+        }
     }
 }

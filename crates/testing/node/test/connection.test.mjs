@@ -95,7 +95,7 @@ for (const cbor of [false, true]) {
   serverTest(`latency can be measured (${encoding})`, async (server) => {
     const db = await connect(await newRoom(server), { cbor });
     const latency = await db.testLatency();
-    assert.ok(latency >= 0 && latency < 5000, `${latency}`);
+    assert.ok(latency >= 0 && latency < 60_000, `${latency}`);
     assert.equal(typeof (await db.testLatency()), 'number');
   });
 
@@ -106,7 +106,7 @@ for (const cbor of [false, true]) {
     const sizes = [];
     db.subscribe('k', (item) => heard.push(item), (size) => sizes.push(size));
     for (const n of range(1, 2000)) db.send(push('k', n));
-    await until('all are heard', () => heard.length >= 2000, 30_000);
+    await until('all are heard', () => heard.length >= 2000);
     await settled(db);
     assert.deepEqual(seqs(heard), range(1, 2000));
     assert.deepEqual(heard.map((item) => item.value), range(1, 2000));

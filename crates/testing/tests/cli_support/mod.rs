@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStderr, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -113,6 +113,13 @@ impl User {
         Running::new(self.command(&program(), words), self.secrets())
     }
 
+    /// Starts a command whose standard error goes elsewhere.
+    pub(crate) fn start_telling(&self, words: &[&str], stderr: impl Into<Stdio>) -> Running {
+        let mut command = self.command(&program(), words);
+        command.stderr(stderr);
+        Running::new(command, self.secrets())
+    }
+
     /// What no command may show.
     fn secrets(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.path("rooms.toml")).unwrap_or_default();
@@ -168,6 +175,7 @@ pub(crate) struct Running {
     /// Its standard input, until somebody takes it or [`Running::done`] closes it.
     pub(crate) input: Option<ChildStdin>,
     output: Option<Receiver<String>>,
+    /// `None` where it goes elsewhere.
     stderr: Option<JoinHandle<String>>,
     secrets: Vec<String>,
 }
@@ -175,8 +183,7 @@ pub(crate) struct Running {
 impl Running {
     fn new(mut command: Command, secrets: Vec<String>) -> Self {
         let mut child = command.spawn().expect("the program is there; a server's start builds it");
-        let (input, out, mut err) =
-            (child.stdin.take(), child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let (input, out, err) = (child.stdin.take(), child.stdout.take().unwrap(), child.stderr.take());
         let (send, receive) = channel();
         std::thread::spawn(move || {
             let mut out = BufReader::new(out);
@@ -186,12 +193,14 @@ impl Running {
             {
             }
         });
-        let stderr = std::thread::spawn(move || {
-            let mut text = String::new();
-            err.read_to_string(&mut text).expect("standard error is text");
-            text
-        });
-        let running = Self { child, input, output: Some(receive), stderr: Some(stderr), secrets };
+        let read = |mut err: ChildStderr| {
+            std::thread::spawn(move || {
+                let mut text = String::new();
+                err.read_to_string(&mut text).expect("standard error is text");
+                text
+            })
+        };
+        let running = Self { child, input, output: Some(receive), stderr: err.map(read), secrets };
         running.assert_arguments_keep_secrets();
         running
     }
@@ -281,7 +290,7 @@ impl Running {
         }
         wait_until("the command's end", || self.child.try_wait().unwrap().is_some());
         let status = self.child.wait().unwrap();
-        let stderr = self.stderr.take().unwrap().join().unwrap();
+        let stderr = self.stderr.take().map(|stderr| stderr.join().unwrap()).unwrap_or_default();
         assert!(!self.secrets.iter().any(|secret| stderr.contains(secret)), "a secret in {stderr}");
         Done { code: status.code().expect("no signal ended it"), stdout, stderr }
     }

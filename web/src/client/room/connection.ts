@@ -17,6 +17,8 @@ import {
 } from '../../protocol/room/name.ts';
 import type { KeySummary, RoomEntry, StreamEntry } from '../../protocol/room/server_message.ts';
 import { callSafely, Listeners } from './listeners.ts';
+import { watchPage } from './page_watch.ts';
+import { type Page, readPages } from './pages.ts';
 import { defaultFetch } from './refusal.ts';
 import { Session } from './session.ts';
 import type { SessionAction } from './session_action.ts';
@@ -36,18 +38,18 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 /** How long a timer that is early is kept as it is: it may have been set before the clock was. */
 const TIMER_KEPT_MS_MAX = 1_000;
 
-/** What nobody wants to hear any more after `close`, even if it came before. */
-const NEWS: ReadonlySet<SessionAction['type']> = new Set(['deliver', 'entry', 'reached', 'reset', 'size']);
+/** What is still done after the end: the last words, and whoever waits is told. */
+const LAST: ReadonlySet<SessionAction['type']> = new Set(['send', 'drop', 'settle', 'answer', 'end']);
 
 interface Waiter {
   readonly resolve: (outcome: never) => void;
   readonly reject: (error: RoomError) => void;
 }
 
-/** A page of a room's entries or keys. `next`: what to ask for the next page with; null when there is none. */
-export interface Page<Item, Next> {
-  readonly data: readonly Item[];
-  readonly next: Next | null;
+interface KeyListener {
+  readonly key: string;
+  readonly replay: boolean;
+  readonly hear: (event: KeyEvent) => unknown;
 }
 
 /**
@@ -61,13 +63,17 @@ export interface Page<Item, Next> {
  * ```
  */
 export class RoomConnection {
-  readonly #link: RoomLink;
   readonly #options: RoomOptions;
   readonly #clock: () => number;
+  /** Null: there is no room yet. */
+  #link: RoomLink | null = null;
+  #encoding: RoomOptions['encoding'];
+  /** There was another room before. */
+  #moved = false;
   /** What `#clock` said last, and by how much it is behind since it was set back. */
   #latest = 0;
   #behindMs = 0;
-  readonly #session: Session;
+  #session: Session;
   #cursor: Cursor | null;
 
   #socket: Socket | null = null;
@@ -78,6 +84,8 @@ export class RoomConnection {
   readonly #doing: SessionAction[] = [];
   #busy = false;
   #status: RoomStatus;
+  /** The listeners are being told of it. */
+  #telling = false;
   #connecting: Promise<void> | null = null;
   #connected: Waiter | null = null;
   #stopWatching: Unsubscribe = () => {};
@@ -87,37 +95,33 @@ export class RoomConnection {
   readonly #answers = new Map<number, Waiter>();
   /** Who waits for a push, by id. */
   readonly #pushes = new Map<number, Waiter>();
-  readonly #keyListeners = new Map<number, (event: KeyEvent) => unknown>();
+  readonly #keyListeners = new Map<number, KeyListener>();
   readonly #sizes = new Listeners<[key: string, size: number]>();
   readonly #entries = new Listeners<[key: string, entry: StreamEntry, own?: number]>();
   readonly #statuses = new Listeners<[status: RoomStatus]>();
   readonly #resets = new Listeners<[]>();
   readonly #uncertain = new Listeners<[pushes: readonly UncertainPush[]]>();
 
-  /** `url`: the room's page, `http_url` or `socket_url`. Throws `bad_parameter`. */
-  constructor(url: string, options: RoomOptions = {}) {
-    this.#link = parseRoomUrl(url);
+  /** `url`: the room's page, `http_url` or `socket_url`; null: `move` tells it. Throws `bad_parameter`. */
+  constructor(url: string | null, options: RoomOptions = {}) {
     this.#options = options;
+    this.#encoding = options.encoding;
     this.#clock = options.now ?? Date.now;
     this.#cursor = options.cursor ?? null;
-    this.#session = new Session({
-      codec: options.encoding === 'cbor' ? null : jsonCodec,
-      client: options.client === undefined ? randomClient() : checkClient(options.client),
-      lastId: firstId(options.client, this.#now()),
-      cursor: options.cursor ?? null,
-      random: options.random ?? Math.random,
-    });
+    if (options.client !== undefined) checkClient(options.client);
+    if (url !== null) this.#link = parseRoomUrl(url);
+    this.#session = this.#begin(this.#cursor);
     this.#status = Object.freeze(this.#session.status());
   }
 
-  /** The room's URL, for whoever shall come in: a secret. */
+  /** The room's URL, for whoever shall come in: a secret. Empty while there is no room. */
   get url(): string {
-    return roomUrl(this.#link);
+    return this.#link === null ? '' : roomUrl(this.#link);
   }
 
-  /** The room's id, or its read-only id: a secret. */
+  /** The room's id, or its read-only id: a secret. Empty while there is no room. */
   get id(): string {
-    return this.#link.room;
+    return this.#link?.room ?? '';
   }
 
   /** How it is doing: a new object at each change, the same one in between. */
@@ -135,14 +139,31 @@ export class RoomConnection {
    * `RoomError` when it can never be (`unknown_room`, …) or `close` comes first. Calling it again gives the same promise.
    */
   connect(): Promise<void> {
+    if (this.#link === null) {
+      return Promise.reject(new RoomError('bad_parameter', 'it is not known which room'));
+    }
     this.#connecting ??= new Promise<void>((resolve, reject) => {
       this.#connected = { resolve, reject };
-      if (this.#status.state === 'closed') reject(new RoomError('closed', 'this connection was closed'));
-      else this.#begin();
+      if (this.#session.ended) reject(new RoomError('closed', 'this connection was closed'));
+      else this.#start();
     });
     // Nobody has to wait for it: the status tells the same.
     this.#connecting.catch(() => {});
     return this.#connecting;
+  }
+
+  /**
+   * Leaves the room for another one, or for none yet (null). What waits for the old one rejects with `closed`. Listeners
+   * and wills go along: subscribers hear the new room from its beginning. `connect` goes there. Throws `bad_parameter`.
+   */
+  move(url: string | null, encoding = this.#encoding): void {
+    const link = url === null ? null : parseRoomUrl(url);
+    if (this.#connecting !== null) this.#leave();
+    this.#link = link;
+    this.#encoding = encoding;
+    if (link !== null && encoding !== 'cbor') this.#session.codecLoaded(jsonCodec, this.#now());
+    if (link !== null && this.#moved) this.#resets.call();
+    this.#run();
   }
 
   /** Sends a value to a key. Waits while there is no connection; stored once however often the connection is cut. */
@@ -164,7 +185,7 @@ export class RoomConnection {
    * Null takes it back. At most 8 keys. Set anew on every reconnection. Fulfilled when the server has it.
    */
   will(key: string, value: unknown): Promise<void> {
-    return this.#ask((token) => this.#session.will(token, key, value));
+    return this.#ask((token) => this.#session.will(token, key, value, this.#now()));
   }
 
   /** All that the key retains. Waits while there is no connection. */
@@ -202,8 +223,9 @@ export class RoomConnection {
     options: { readonly replay?: boolean } = {},
   ): Unsubscribe {
     const id = this.#token();
-    this.#keyListeners.set(id, listener);
-    this.#session.subscribe(key, id, options.replay ?? true, this.#now());
+    const { replay = true } = options;
+    this.#keyListeners.set(id, { key, replay, hear: listener });
+    this.#session.subscribe(key, id, replay, this.#now());
     this.#run();
     return () => {
       if (this.#keyListeners.delete(id)) this.#session.unsubscribe(key, id);
@@ -215,10 +237,10 @@ export class RoomConnection {
     return this.#entries.add(listener);
   }
 
-  /** Listens to how many entries a key retains, as told with each acknowledgement of an own push to it. */
-  onSize(key: string, listener: (size: number) => unknown): Unsubscribe {
+  /** Listens to how many entries a key (null: any) retains, as told with each acknowledgement of an own push to it. */
+  onSize(key: string | null, listener: (size: number, key: string) => unknown): Unsubscribe {
     return this.#sizes.add((changed, size) => {
-      if (changed === key) listener(size);
+      if (changed === (key ?? changed)) listener(size, changed);
     });
   }
 
@@ -252,17 +274,46 @@ export class RoomConnection {
 
   // ---- The driver ----
 
-  #begin(): void {
-    this.#stopWatching = watchPage(
-      () => this.#tell((now) => this.#session.awake(now)),
-      (kept) => this.#tell((now) => this.#session.hurry(now, kept)),
-    );
-    this.#tell((now) => this.#session.connect(now));
+  #begin(cursor: Cursor | null): Session {
+    const { client, random = Math.random } = this.#options;
+    return new Session({
+      codec: this.#link === null || this.#encoding === 'cbor' ? null : jsonCodec,
+      client: client ?? randomClient(),
+      lastId: firstId(client, this.#now()),
+      cursor,
+      random,
+    });
   }
 
-  async #loadCbor(): Promise<void> {
+  /** Ends this session with its last words, and takes what outlives it over into the next one. */
+  #leave(): void {
+    const { wills } = this.#session;
+    const kept = Array.from(wills, ([key, { value }]) => [key, value] as const);
+    this.#session.close();
+    for (const action of [...this.#doing.splice(0), ...this.#session.take()]) this.#do(action);
+    this.#link = null;
+    this.#connecting = null;
+    this.#cursor = null;
+    this.#moved = true;
+    this.#session = this.#begin(null);
+    for (const [id, { key, replay }] of this.#keyListeners) {
+      this.#session.subscribe(key, id, replay, this.#now());
+    }
+    for (const [key, value] of kept) void this.will(key, value);
+  }
+
+  #start(): void {
+    this.#stopWatching = watchPage(
+      () => this.#tell((session, now) => session.awake(now)),
+      (kept) => this.#tell((session, now) => session.hurry(now, kept)),
+    );
+    this.#tell((session, now) => session.connect(now));
+  }
+
+  async #loadCbor(session: Session): Promise<void> {
     const loaded = await import('../../protocol/room/cbor.ts').catch(() => null);
-    this.#tell((now) => this.#session.useCodec(loaded && cborCodec(loaded), now));
+    session.codecLoaded(loaded && cborCodec(loaded), this.#now());
+    this.#run();
   }
 
   /** The time, which never goes back: every wait would grow by as much as the clock was set back. */
@@ -291,8 +342,8 @@ export class RoomConnection {
     return answer;
   }
 
-  #tell(tell: (now: number) => void): void {
-    tell(this.#now());
+  #tell(tell: (session: Session, now: number) => void): void {
+    tell(this.#session, this.#now());
     this.#run();
   }
 
@@ -311,13 +362,13 @@ export class RoomConnection {
   }
 
   #do(action: SessionAction): void {
-    if (this.#session.ended && NEWS.has(action.type)) return;
+    if (this.#session.ended && !LAST.has(action.type)) return;
     switch (action.type) {
       case 'open':
         this.#open(action.query, action.subprotocol);
         break;
       case 'load':
-        void this.#loadCbor();
+        void this.#loadCbor(this.#session);
         break;
       case 'send':
         this.#socket?.send(action.frame);
@@ -327,11 +378,11 @@ export class RoomConnection {
         this.#socket = null;
         break;
       case 'probe':
-        void this.#probe();
+        void this.#probe(this.#session);
         break;
       case 'deliver': {
         const listener = this.#keyListeners.get(action.listener);
-        if (listener !== undefined) callSafely(() => listener(action.event));
+        if (listener !== undefined) callSafely(() => listener.hear(action.event));
         break;
       }
       case 'reached':
@@ -368,13 +419,14 @@ export class RoomConnection {
   }
 
   #open(query: string, subprotocol: string): void {
+    if (this.#link === null) return;
     const listen = {
-      opened: () => this.#tell(() => this.#session.opened()),
-      received: (frame: Frame) => this.#tell((now) => this.#session.received(frame, now)),
+      opened: () => this.#tell((session) => session.opened()),
+      received: (frame: Frame) => this.#tell((session, now) => session.received(frame, now)),
       closed: (code: number, reason: string) =>
-        this.#tell((now) => {
+        this.#tell((session, now) => {
           this.#socket = null;
-          this.#session.closed(code, reason, now);
+          session.closed(code, reason, now);
         }),
     };
     try {
@@ -387,9 +439,10 @@ export class RoomConnection {
     }
   }
 
-  async #probe(): Promise<void> {
+  async #probe(session: Session): Promise<void> {
     const probe = await probeRoom(this.#options.fetch ?? defaultFetch, this.url);
-    this.#tell((now) => this.#session.probed(probe, now));
+    session.probed(probe, this.#now());
+    this.#run();
   }
 
   #setTimer(): void {
@@ -410,7 +463,7 @@ export class RoomConnection {
   #fire(at: number): void {
     this.#timerSet = null;
     this.#latest = Math.max(this.#now(), at);
-    this.#tell((now) => this.#session.timer(now));
+    this.#tell((session, now) => session.timer(now));
   }
 
   #tellStatus(): void {
@@ -419,7 +472,14 @@ export class RoomConnection {
     const same = status.seq === this.#status.seq && JSON.stringify(status) === JSON.stringify(this.#status);
     if (same) return;
     this.#status = Object.freeze(status);
-    this.#statuses.call(this.#status);
+    // What a listener changes is told behind this, or the others would hear it first.
+    if (this.#telling) return;
+    this.#telling = true;
+    for (let told: RoomStatus | null = null; told !== this.#status; ) {
+      told = this.#status;
+      this.#statuses.call(told);
+    }
+    this.#telling = false;
   }
 }
 
@@ -429,46 +489,4 @@ function finish(waiters: Map<number, Waiter>, id: number, outcome: unknown): voi
   waiters.delete(id);
   if (outcome instanceof RoomError) waiter?.reject(outcome);
   else waiter?.resolve(outcome as never);
-}
-
-async function readPages<Item, Next>(
-  read: (after: Next | undefined) => Promise<Page<Item, Next>>,
-): Promise<readonly Item[]> {
-  const all: Item[] = [];
-  let after: Next | undefined;
-  for (;;) {
-    const { data, next } = await read(after);
-    all.push(...data);
-    if (next === null) return all;
-    after = next;
-  }
-}
-
-/**
- * Tells when the network or the user is back, and when the page goes away; where there is a page. `kept`: the browser
- * keeps the page as it is, perhaps for the user's way back. That is told last, because others have last words too.
- */
-function watchPage(back: () => void, leaving: (kept: boolean) => void): Unsubscribe {
-  const { addEventListener, document } = globalThis as Partial<Pick<Window, 'addEventListener' | 'document'>>;
-  const page = addEventListener === undefined ? undefined : globalThis;
-  const watching = new AbortController();
-  const { signal } = watching;
-  let kept = false;
-  const leave = (): void => leaving(kept);
-  const hide = (event: Event): void => {
-    leaving(false);
-    kept = 'persisted' in event && event.persisted === true;
-    setTimeout(leave);
-  };
-  const show = (): void => {
-    kept = false;
-    back();
-  };
-  const look = (): void => (document?.visibilityState === 'visible' ? back() : leave());
-  page?.addEventListener('online', back, { signal });
-  page?.addEventListener('pageshow', show, { signal });
-  page?.addEventListener('pagehide', hide, { signal });
-  document?.addEventListener('freeze', leave, { signal });
-  document?.addEventListener('visibilitychange', look, { signal });
-  return () => watching.abort();
 }

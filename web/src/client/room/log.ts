@@ -1,10 +1,10 @@
 // The last entries of a stream that only grows: a chat, a build's output. Bounded: older entries leave the view, and with
 // `keep` also the room. Values are stored as they are. After a cut it tells where entries may be missing.
 
-import { Pending, requireValue } from './pending.ts';
+import { type Pending, requireValue } from './pending.ts';
 import { Shared } from './shared.ts';
 import type { ReadableRoom } from './shared_room.ts';
-import type { KeyEvent, Unsubscribe } from './types.ts';
+import type { KeyEvent } from './types.ts';
 
 /** So many entries are shown, unless the option says otherwise. */
 export const LOG_LIMIT = 100;
@@ -34,9 +34,8 @@ export class SharedLog<T> extends Shared<readonly LogEntry<T>[]> {
   #keep: number | undefined;
   #entries: { seq: number; value: T; gap?: true }[] = [];
   #pending: Pending<T>;
-  /** While there is no connection: the last number heard before. */
-  #cutAt: number | undefined;
-  #subscriptions: Unsubscribe[];
+  /** The last numbers heard before cuts behind which it is not known yet whether anything is missing; of the view only. */
+  #cuts = new Set<number>();
 
   constructor(room: ReadableRoom, key: string, options: SharedLogOptions = {}) {
     super();
@@ -44,15 +43,11 @@ export class SharedLog<T> extends Shared<readonly LogEntry<T>[]> {
     this.#key = key;
     this.#limit = options.limit ?? LOG_LIMIT;
     this.#keep = options.keep;
-    this.#pending = new Pending(
-      room,
-      () => this.heard(),
-      (error) => this.refused(error),
-    );
-    this.#subscriptions = [
+    this.#pending = this.pending(room);
+    this.until(
       room.subscribe(key, (event) => this.#hear(event)),
       room.onStatus(() => this.#statusChanged()),
-    ];
+    );
   }
 
   /** Shows it here at once, and appends it in the room. Throws `bad_value` for `undefined`; the room refuses null. */
@@ -69,20 +64,15 @@ export class SharedLog<T> extends Shared<readonly LogEntry<T>[]> {
     return [...this.#entries, ...own].slice(-this.#limit);
   }
 
-  protected override release(): void {
-    for (const unsubscribe of this.#subscriptions) unsubscribe();
-    this.#pending.end();
-  }
-
   #hear(event: KeyEvent): void {
     if (event.type === 'init') {
       this.#pending.rebuilt();
-      this.#cutAt = undefined;
+      this.#cuts.clear();
       this.#entries = event.entries.slice(-this.#held).map(({ seq, value }) => ({ seq, value: value as T }));
     } else {
       this.#pending.echoed(`own ${event.own}`);
       this.#entries.push({ seq: event.seq, value: event.value as T });
-      if (this.#entries.length > this.#held) this.#entries.shift();
+      if (this.#entries.length > this.#held) this.#cuts.delete(this.#entries.shift()?.seq ?? 0);
     }
     this.heard();
   }
@@ -99,24 +89,24 @@ export class SharedLog<T> extends Shared<readonly LogEntry<T>[]> {
   }
 
   #statusChanged(): void {
-    const live = this.#room.status.state === 'live';
-    if (!live) this.#cutAt ??= this.#entries.at(-1)?.seq;
-    else if (this.#cutAt !== undefined) void this.#lookForGap(this.#cutAt);
+    const { state } = this.#room.status;
+    const last = this.#entries.at(-1);
+    if (state === 'live') void this.#lookForGaps([...this.#cuts]);
+    // What is heard while catching up comes behind the cut.
+    else if (state !== 'catching-up' && last !== undefined) this.#cuts.add(last.seq);
   }
 
-  /** Is the last entry from before the cut still there, then all that came behind it was heard. */
-  async #lookForGap(cutAt: number): Promise<void> {
-    this.#cutAt = undefined;
-    try {
-      const summary = (await this.#room.keys()).find((one) => one.key === this.#key);
-      if (summary === undefined || summary.first <= cutAt) return;
-      this.#entries = this.#entries.map((entry, place, all) => {
-        const first = entry.seq > cutAt && (all[place - 1]?.seq ?? 0) <= cutAt;
-        return first ? { ...entry, gap: true } : entry;
-      });
-      this.heard();
-    } catch {
-      this.#cutAt ??= cutAt;
-    }
+  /** Is the last entry from before a cut still there, then all that came behind it was heard. */
+  async #lookForGaps(cuts: number[]): Promise<void> {
+    if (cuts.length === 0) return;
+    const keys = await this.#room.keys().catch(() => undefined);
+    const first = keys?.find((one) => one.key === this.#key)?.first;
+    if (first === undefined) return;
+    const gaps = cuts.filter((cut) => this.#cuts.delete(cut) && cut < first);
+    this.#entries = this.#entries.map((entry, place, all) => {
+      const before = all[place - 1]?.seq ?? 0;
+      return gaps.some((cut) => before <= cut && cut < entry.seq) ? { ...entry, gap: true } : entry;
+    });
+    this.heard();
   }
 }

@@ -2,10 +2,9 @@
 // stream `m/k`, written as a shared value writes it ({v, i}); a deletion replaces it by {d: true, i}, and is then
 // trimmed away, so that the room forgets the key. Who was cut off meanwhile compares with the room's keys.
 
-import { fieldsOf, Pending, requireValue } from './pending.ts';
+import { fieldsOf, type Pending, requireValue } from './pending.ts';
 import { Shared } from './shared.ts';
 import type { ReadableRoom } from './shared_room.ts';
-import type { Unsubscribe } from './types.ts';
 
 interface Written<V> {
   seq: number;
@@ -31,23 +30,18 @@ export class SharedMap<V> extends Shared<ReadonlyMap<string, V>> {
   #resets = 0;
   /** There was a cut: keys may have gone without our hearing it. */
   #cut = false;
-  #subscriptions: Unsubscribe[];
 
   /** Keys of the room that begin with `name/` are the map's. */
   constructor(room: ReadableRoom, name: string) {
     super();
     this.#room = room;
     this.#prefix = `${name}/`;
-    this.#pending = new Pending(
-      room,
-      () => this.heard(),
-      (error) => this.refused(error),
-    );
-    this.#subscriptions = [
+    this.#pending = this.pending(room);
+    this.until(
       room.onEntry((key, entry) => this.#hear(key, entry.seq, entry.value)),
       room.onReset(() => this.#reset()),
       room.onStatus(() => this.#statusChanged()),
-    ];
+    );
     this.#statusChanged();
   }
 
@@ -93,11 +87,6 @@ export class SharedMap<V> extends Shared<ReadonlyMap<string, V>> {
       else map.set(key, set.value);
     }
     return map;
-  }
-
-  protected override release(): void {
-    for (const unsubscribe of this.#subscriptions) unsubscribe();
-    this.#pending.end();
   }
 
   #change(change: Change<V>): void {

@@ -1,7 +1,7 @@
-// The pushes of a connection, from `push` to the server's word: in order, bounded, each stored once.
-// Pure: it tells what to send and whose wait is over; it sends nothing.
+// The pushes of a connection, from `push` to the server's word: in order, bounded, paced, each stored once. It is told
+// what happens, sends over the line, and says whose wait is over; it opens no connection.
 
-import { RoomError } from '../../protocol/error.ts';
+import { asRoomError, badMessage, RoomError } from '../../protocol/error.ts';
 import {
   CLIENT_KEPT_MS_MIN,
   FLIGHT_BYTES_MAX,
@@ -12,44 +12,45 @@ import {
 import type { PushAction } from '../../protocol/room/action.ts';
 import type { PushMessage } from '../../protocol/room/client_message.ts';
 import type { Frame } from '../../protocol/room/codec.ts';
+import type { ServerMessage } from '../../protocol/room/server_message.ts';
+import { copyOf } from './copy.ts';
+import { type Line, tooLarge } from './line.ts';
+import { Pace } from './pace.ts';
+import type { Tell } from './session_action.ts';
 import type { Acknowledgement, UncertainPush } from './types.ts';
 
 /** One push that is not settled. */
-export interface OutboxItem {
+interface Item {
   readonly id: number;
   readonly key: string;
   readonly action: PushAction;
-  /** Kept until it can be encoded: CBOR's code may still be loading. */
+  /** Kept until it can be written down: CBOR's code may still be loading. */
   readonly message: PushMessage;
   frame: Frame | null;
   /** When it was first sent; null: never, so that it cannot be stored. */
   sentAt: number | null;
 }
 
-/** A push whose wait is over. */
-export interface Settled {
-  readonly id: number;
-  readonly outcome: Acknowledgement | RoomError;
-}
-
-/** What becomes of the outbox when a connection is there. */
-export interface Resumed {
-  readonly settled: readonly Settled[];
-  readonly uncertain: readonly UncertainPush[];
-}
-
-/** The pushes that are not settled. Ids rise; both maps are in the order of ids. */
+/** The pushes that are not settled. */
 export class Outbox {
-  /** Not sent on the present connection. */
-  #queue = new Map<number, OutboxItem>();
-  /** Sent on the present connection and without answer. */
-  #flight = new Map<number, OutboxItem>();
+  readonly #line: Line;
+  readonly #tell: Tell;
+  readonly #pace = new Pace();
+  /** Not sent over the present connection. Both are in the order of ids, which rise. */
+  #queue = new Map<number, Item>();
+  /** Sent over the present connection and without answer. */
+  #flight = new Map<number, Item>();
+  #flightBytes = 0;
   #lastId: number;
   #bytes = 0;
-  #flightBytes = 0;
+  #paceAt: number | null = null;
+  /** Ids of own pushes whose echo has not come, by their numbers: the acknowledgement is before it. */
+  readonly #own = new Map<number, number>();
 
   /** `lastId`: ids begin above it. */
-  constructor(lastId: number) {
+  constructor(line: Line, tell: Tell, lastId: number) {
+    this.#line = line;
+    this.#tell = tell;
     this.#lastId = lastId;
   }
 
@@ -63,78 +64,115 @@ export class Outbox {
     return this.#flight.size;
   }
 
-  /** The next id, used up. */
-  nextId(): number {
+  /** When the pace allows the next push; null: nothing waits for that. */
+  get paceAt(): number | null {
+    return this.#paceAt;
+  }
+
+  /** Takes a push, unless there is a `refusal`, and says its id. */
+  push(key: string, value: unknown, action: PushAction, refusal: RoomError | null): number {
     this.#lastId += 1;
-    return this.#lastId;
-  }
-
-  /** Takes a push. Throws `queue_full` when too much waits already. */
-  add(item: OutboxItem): void {
-    const full = this.#queue.size + this.#flight.size >= OUTBOX_PUSHES_MAX;
-    if (full || this.#bytes + size(item) > OUTBOX_BYTES_MAX) {
-      throw new RoomError('queue_full', 'too many pushes wait to be stored');
+    const id = this.#lastId;
+    try {
+      if (refusal !== null) throw refusal;
+      this.#add(id, key, value, action);
+    } catch (error) {
+      this.#tell({ type: 'settle', id, outcome: asRoomError(error) });
     }
-    this.#bytes += size(item);
-    this.#queue.set(item.id, item);
+    return id;
   }
 
-  /** The pushes that wait, to be encoded. */
-  waiting(): IterableIterator<OutboxItem> {
-    return this.#queue.values();
+  /** The codec is there: what waits is written down. */
+  writeDown(): void {
+    for (const item of this.#queue.values()) {
+      try {
+        item.frame = this.#line.write(item.message);
+        this.#bytes += size(item);
+      } catch (error) {
+        this.settle(item.id, asRoomError(error));
+      }
+    }
   }
 
-  /** Gives an item its frame. */
-  encoded(item: OutboxItem, frame: Frame): void {
-    item.frame = frame;
-    this.#bytes += frame.length;
+  /** A connection begins, with this pace. */
+  begin(pushesPerSecond: number, now: number): void {
+    this.#pace.start(pushesPerSecond, now);
   }
 
-  /** The next push to send, if the window has room for it; `hurry` ignores the window. */
-  next(hurry: boolean): OutboxItem | undefined {
-    const [item] = this.#queue.values();
-    const open = this.#flight.size < FLIGHT_PUSHES_MAX && this.#flightBytes < FLIGHT_BYTES_MAX;
-    return open || hurry ? item : undefined;
+  /** Sends what the window and the pace allow now; `hurry` minds neither. */
+  flush(now: number, hurry: boolean): void {
+    this.#paceAt = null;
+    for (const item of this.#queue.values()) {
+      if (!hurry && (this.#flight.size >= FLIGHT_PUSHES_MAX || this.#flightBytes >= FLIGHT_BYTES_MAX)) return;
+      const { id, key, frame } = item;
+      if (frame === null || !this.#line.fits(frame)) {
+        this.settle(id, tooLarge());
+        continue;
+      }
+      const waitMs = hurry ? 0 : this.#pace.take(now);
+      if (waitMs > 0) {
+        this.#paceAt = now + waitMs;
+        return;
+      }
+      this.#queue.delete(id);
+      this.#flight.set(id, item);
+      this.#flightBytes += size(item);
+      item.sentAt ??= now;
+      this.#line.send(frame, { kind: 'push', id, key });
+    }
   }
 
-  /** It is on its way. */
-  sent(item: OutboxItem, now: number): void {
-    this.#queue.delete(item.id);
-    this.#flight.set(item.id, item);
-    this.#flightBytes += size(item);
-    item.sentAt ??= now;
-  }
-
-  /** Takes a push out, settled. Undefined when it is not here. */
-  remove(id: number): OutboxItem | undefined {
-    const flying = this.#flight.get(id);
-    const item = flying ?? this.#queue.get(id);
+  /** The server has done a push. `heard`: the last number heard. Returns what it was, if it was on its way. */
+  acknowledged(ack: ServerMessage & { type: 'ack' }, heard: number): PushAction | undefined {
+    const { seq, stale, repeat } = ack;
+    const id = ack.id ?? 0;
+    // What was not sent cannot be done.
+    const item = this.#queue.has(id)
+      ? undefined
+      : this.settle(id, { id, seq, size: ack.size, stale, repeat });
     if (item === undefined) return undefined;
-    if (flying !== undefined) this.#flightBytes -= size(item);
-    this.#flight.delete(id);
-    this.#queue.delete(id);
+    const { key, action } = item;
+    if (seq !== null && seq > heard && action.type !== 'compact' && this.#own.size < FLIGHT_PUSHES_MAX) {
+      this.#own.set(seq, id);
+    }
+    this.#tell({ type: 'size', key, size: ack.size });
+    return action;
+  }
+
+  /** This number was heard: which own push it is, if it is one. Those before it are no more waited for. */
+  echo(seq: number): number | undefined {
+    const id = this.#own.get(seq);
+    for (const number of this.#own.keys()) {
+      if (number > seq) break;
+      this.#own.delete(number);
+    }
+    return id;
+  }
+
+  /** The wait for a push is over. Undefined when nobody waits for it. */
+  settle(id: number, outcome: Acknowledgement | RoomError): Item | undefined {
+    const item = this.#queue.get(id) ?? this.#flight.get(id);
+    if (item === undefined) return undefined;
     this.#bytes -= size(item);
+    if (!this.#queue.delete(id) && this.#flight.delete(id)) this.#flightBytes -= size(item);
+    this.#tell({ type: 'settle', id, outcome });
     return item;
   }
 
+  /** The server found one too large: it can only have meant the largest on its way. */
+  settleLargest(): void {
+    const [largest] = [...this.#flight.values()].sort((one, other) => size(other) - size(one));
+    if (largest !== undefined) this.settle(largest.id, tooLarge());
+  }
+
   /** The connection ended: what was sent waits again, before the rest. Relays are never sent twice, so they are over. */
-  disconnected(): readonly Settled[] {
+  disconnected(): void {
     this.#queue = new Map([...this.#flight, ...this.#queue]);
     this.#flight = new Map();
     this.#flightBytes = 0;
-    return this.#rejectWhere(
-      ({ action }) => action.type === 'relay',
-      () => new RoomError('offline', 'relays need a connection'),
-    );
-  }
-
-  /** The largest push on its way: what a server can have meant that found one too large. */
-  largest(): number | undefined {
-    let largest: OutboxItem | undefined;
-    for (const item of this.#flight.values()) {
-      if (largest === undefined || size(item) > size(largest)) largest = item;
-    }
-    return largest?.id;
+    for (const { id, action } of this.#queue.values())
+      if (action.type === 'relay') this.settle(id, offline());
+    this.#paceAt = null;
   }
 
   /**
@@ -142,50 +180,59 @@ export class Outbox {
    * nothing is stored. No last id means the same while the server surely remembers its clients. After that, or in a
    * room of another history (`reset`), nobody knows: what may be done twice is sent again and the rest is uncertain.
    */
-  resume(lastId: number | null, reset: boolean, now: number): Resumed {
+  resume(lastId: number | null, reset: boolean, now: number): void {
     this.#lastId = Math.max(this.#lastId, lastId ?? 0);
-    const settled: Settled[] = [];
-    const uncertain: UncertainPush[] = [];
-    for (const item of [...this.#queue.values()]) {
-      const { id, key, action } = item;
+    if (reset) this.#own.clear();
+    const pushes: UncertainPush[] = [];
+    for (const item of this.#queue.values()) {
       const outcome = judge(item, lastId, reset, now);
       if (outcome === null) continue;
-      this.remove(id);
-      settled.push({ id, outcome });
-      if (outcome instanceof RoomError && outcome.code === 'uncertain') uncertain.push({ id, key, action });
+      const { id, key, action } = item;
+      this.settle(id, outcome);
+      if (outcome instanceof RoomError && outcome.code === 'uncertain') pushes.push({ id, key, action });
     }
-    return { settled, uncertain };
+    if (pushes.length > 0) this.#tell({ type: 'uncertain', pushes });
   }
 
   /** Rejects everything. */
-  rejectAll(error: RoomError): readonly Settled[] {
-    return this.#rejectWhere(
-      () => true,
-      () => error,
-    );
+  rejectAll(error: RoomError): void {
+    for (const id of [...this.#flight.keys(), ...this.#queue.keys()]) this.settle(id, error);
   }
 
-  #rejectWhere(which: (item: OutboxItem) => boolean, error: () => RoomError): readonly Settled[] {
-    const chosen = [...this.#flight.values(), ...this.#queue.values()].filter(which);
-    return chosen.map(({ id }) => {
-      this.remove(id);
-      return { id, outcome: error() };
-    });
+  #add(id: number, key: string, value: unknown, action: PushAction): void {
+    const trims = action.type === 'compact' && value === undefined;
+    if (!trims && (value ?? null) === null)
+      throw badMessage('a value may be anything but null and undefined');
+    let message: PushMessage = { type: 'push', key, ...(!trims && { value }), action, id };
+    const frame = this.#line.write(message);
+    if (!trims) {
+      // What JSON leaves out, a function perhaps, would make a compact a trim.
+      if (typeof frame === 'string' && !frame.includes('"value":'))
+        throw badMessage('the value cannot be written down');
+      // The caller may change it before it can be written down.
+      if (frame === null) message = { ...message, value: copyOf(value) };
+    }
+    const item: Item = { id, key, action, message, frame, sentAt: null };
+    const full = this.#queue.size + this.#flight.size >= OUTBOX_PUSHES_MAX;
+    if (full || this.#bytes + size(item) > OUTBOX_BYTES_MAX) {
+      throw new RoomError('queue_full', 'too many pushes wait to be stored');
+    }
+    this.#bytes += size(item);
+    this.#queue.set(id, item);
   }
 }
 
 /** What is known of a push when a connection is there; null: send it. */
 function judge(
-  item: OutboxItem,
+  { id, action, sentAt }: Item,
   lastId: number | null,
   reset: boolean,
   now: number,
 ): Acknowledgement | RoomError | null {
-  const { id, action, sentAt } = item;
-  if (lastId !== null && id <= lastId && sentAt === null) {
+  if (lastId !== null && id <= lastId) {
+    if (sentAt !== null) return { id, seq: null, size: null, stale: false, repeat: true };
     return new RoomError('replaced', 'somebody else has written with the same client');
   }
-  if (lastId !== null && id <= lastId) return { id, seq: null, size: null, stale: false, repeat: true };
   if (reset && action.type === 'compact') {
     return new RoomError('reset', 'the compact meant another history of the room');
   }
@@ -194,6 +241,11 @@ function judge(
   return new RoomError('uncertain', 'the push may be stored or not');
 }
 
-function size(item: OutboxItem): number {
+function size(item: Item): number {
   return item.frame?.length ?? 0;
+}
+
+/** The error for what only goes over a connection that stands. */
+export function offline(): RoomError {
+  return new RoomError('offline', 'relays need a connection');
 }

@@ -1,7 +1,7 @@
 // Own pushes whose place in the room's order is not known yet: kept in the order in which they were made, until their
 // echo, their answer or their refusal comes. Says nothing about what they mean.
 
-import { RoomError } from '../../protocol/error.ts';
+import { asRoomError, RoomError } from '../../protocol/error.ts';
 import type { SharedRoom } from './shared_room.ts';
 import type { SentPush, Unsubscribe } from './types.ts';
 
@@ -97,11 +97,6 @@ export class Pending<Item> {
 export function randomName(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(8));
   return Array.from(bytes, (byte) => byte.toString(36).padStart(2, '0')).join('');
-}
-
-/** What a rejected push tells, as the one error type of rooms. */
-export function asRoomError(error: unknown): RoomError {
-  return error instanceof RoomError ? error : new RoomError('internal', String(error));
 }
 
 /** A value that no room can hold is told to whoever made it. */

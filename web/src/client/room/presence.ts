@@ -6,7 +6,7 @@ import { equal } from './equal.ts';
 import { fieldsOf, randomName } from './pending.ts';
 import { Shared } from './shared.ts';
 import type { SharedRoom } from './shared_room.ts';
-import type { KeyEvent, Unsubscribe } from './types.ts';
+import type { KeyEvent } from './types.ts';
 
 /** The key that DriftDB uses. */
 export const PRESENCE_KEY = '__presence';
@@ -75,7 +75,6 @@ export class Presence<T> extends Shared<ReadonlyMap<string, Peer<T>>> {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
   #expiry: ReturnType<typeof setTimeout> | undefined;
-  #subscriptions: Unsubscribe[];
 
   constructor(room: SharedRoom, options: PresenceOptions<T>) {
     super();
@@ -87,11 +86,11 @@ export class Presence<T> extends Shared<ReadonlyMap<string, Peer<T>>> {
     this.#maxMs = Math.min(options.maxIntervalMs ?? PRESENCE_MAX_INTERVAL_MS, PRESENCE_INTERVAL_MS_MAX);
     this.#random = options.random ?? Math.random;
     const live = { replay: false };
-    this.#subscriptions = [
+    this.until(
       room.subscribe(this.#key, (event) => this.#hear(event), live),
       room.subscribe(this.#leaveKey, (event) => this.#hearLeave(event), live),
       room.onStatus(() => this.#statusChanged()),
-    ];
+    );
     room.will(this.#leaveKey, { client: this.client }).catch(() => undefined);
     this.#statusChanged();
   }
@@ -115,7 +114,6 @@ export class Presence<T> extends Shared<ReadonlyMap<string, Peer<T>>> {
   protected override release(): void {
     clearTimeout(this.#timer);
     clearTimeout(this.#expiry);
-    for (const unsubscribe of this.#subscriptions) unsubscribe();
     this.#relay(this.#leaveKey, { client: this.client });
     this.#room.will(this.#leaveKey, null).catch(() => undefined);
   }

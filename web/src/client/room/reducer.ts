@@ -2,10 +2,10 @@
 // another client's action comes first in the order, they are taken back, and applied again behind it. Whoever makes the
 // stream long packs it into one snapshot. Wire: {apply, i} and {reset}, as DriftDB's Reducer. Other values are skipped.
 
-import { fieldsOf, Pending, requireValue } from './pending.ts';
+import { fieldsOf, type Pending, requireValue } from './pending.ts';
 import { Shared } from './shared.ts';
 import type { SharedRoom } from './shared_room.ts';
-import type { KeyEvent, Unsubscribe } from './types.ts';
+import type { KeyEvent } from './types.ts';
 
 /** A stream longer than this is packed, unless the option says otherwise. DriftDB's default. */
 export const REDUCER_THRESHOLD = 30;
@@ -53,7 +53,6 @@ export class SharedReducer<State, Action> extends Shared<State> {
   #fresh = false;
   /** Something was heard in a catching up that has not ended: it may hold own actions that still count as under way. */
   #behind = false;
-  #subscriptions: Unsubscribe[];
 
   constructor(room: SharedRoom, key: string, options: SharedReducerOptions<State, Action>) {
     super();
@@ -61,12 +60,8 @@ export class SharedReducer<State, Action> extends Shared<State> {
     this.#key = key;
     this.#options = options;
     this.#confirmed = this.#copy(options.initial);
-    this.#pending = new Pending(
-      room,
-      () => this.heard(),
-      (error) => this.refused(error),
-    );
-    this.#subscriptions = [
+    this.#pending = this.pending(room);
+    this.until(
       room.subscribe(key, (event) => this.#hear(event)),
       room.onStatus(({ state }) => {
         if (state !== 'live') this.#fresh = false;
@@ -75,7 +70,7 @@ export class SharedReducer<State, Action> extends Shared<State> {
           this.heard();
         }
       }),
-    ];
+    );
   }
 
   /**
@@ -120,8 +115,6 @@ export class SharedReducer<State, Action> extends Shared<State> {
   }
 
   protected override release(): void {
-    for (const unsubscribe of this.#subscriptions) unsubscribe();
-    this.#pending.end();
     if (this.#compacting !== true) clearTimeout(this.#compacting);
   }
 

@@ -17,14 +17,16 @@ export function passesLater({ code }: RoomError): boolean {
 /** What a server refused with. */
 export async function readHttpRefusal(response: Response): Promise<RoomError> {
   const { status } = response;
+  // 507 is the server's own: what a room may hold.
+  const passes = (status >= 500 && status !== 507) || status === 429 || status === 408;
   const seconds = Number(response.headers.get('retry-after') ?? Number.NaN);
   const retryMs = Number.isFinite(seconds) ? seconds * 1_000 : undefined;
   try {
     const refusal = readRefusal(object(await response.json(), 'the refusal'));
-    return new RoomError(refusal.code, refusal.message, refusal.retryMs ?? retryMs);
+    const known = !passes || PASSING.has(refusal.code);
+    return new RoomError(known ? refusal.code : 'unavailable', refusal.message, refusal.retryMs ?? retryMs);
   } catch {
     // Not the server's own words: a proxy's, perhaps, or another server's.
-    const passes = status >= 500 || status === 429 || status === 408;
     return new RoomError(passes ? 'unavailable' : 'refused', `the server answered ${status}`, retryMs);
   }
 }

@@ -1,39 +1,29 @@
-// The rules of one lasting connection to a room: connect, resume, deliver, send each push once, try again.
-// Pure: events come in with the time, actions go out (`take`). It opens no socket, reads no clock and calls no listener.
+// The rules of one lasting connection to a room: connect, join, stay, try again. What is heard goes to position.ts and
+// subscriptions.ts, what is said to outbox.ts and calls.ts, and out over line.ts. Pure: events come in with the time,
+// actions go out (`take`). It opens no socket, reads no clock and calls no listener.
 
 import { badMessage, RoomError } from '../../protocol/error.ts';
-import {
-  ANSWER_MS_MAX,
-  BACKOFF_MS_MAX,
-  OPEN_MS_MAX,
-  READS_MAX,
-  SILENCE_MS_MAX,
-} from '../../protocol/limits.ts';
+import { ANSWER_MS_MAX, BACKOFF_MS_MAX, OPEN_MS_MAX } from '../../protocol/limits.ts';
 import type { PushAction } from '../../protocol/room/action.ts';
-import type { ClientMessage, PushMessage } from '../../protocol/room/client_message.ts';
+import type { ClientMessage } from '../../protocol/room/client_message.ts';
 import type { Codec, Frame } from '../../protocol/room/codec.ts';
-import { CURSOR_START, type Cursor, formatCursor } from '../../protocol/room/name.ts';
-import type {
-  RoomEntry,
-  RoomLimits,
-  ServerMessage,
-  ServerRefusal,
-} from '../../protocol/room/server_message.ts';
+import { type Cursor, formatCursor } from '../../protocol/room/name.ts';
+import type { RoomEntry, ServerMessage, ServerRefusal } from '../../protocol/room/server_message.ts';
 import { Backoff } from './backoff.ts';
+import { Calls } from './calls.ts';
 import { announcesEnd, CLOSE_TOO_LARGE, connectsAgain, readClose, sentEverybodyAway } from './close_code.ts';
-import { Outbox, type OutboxItem, type Settled } from './outbox.ts';
-import { Pace } from './pace.ts';
-import { Reads } from './reads.ts';
+import { Line, type Question } from './line.ts';
+import { Outbox, offline } from './outbox.ts';
+import { Position } from './position.ts';
 import { passesLater } from './refusal.ts';
-import { type Request, Requests } from './requests.ts';
 import type { Probe, SessionAction } from './session_action.ts';
 import { type Delivery, Subscriptions } from './subscriptions.ts';
 import type { RoomStatus } from './types.ts';
-import { Wills } from './wills.ts';
+import { Watchdog } from './watchdog.ts';
 
 /** How a session begins. */
 export interface SessionOptions {
-  /** Null: it comes later (`useCodec`). */
+  /** Null: it comes later (`codecLoaded`). */
   readonly codec: Codec | null;
   readonly client: string;
   /** Push ids rise from above this: 0 for a fresh client, else more than was ever used for it. */
@@ -62,54 +52,37 @@ type State =
 export class Session {
   readonly #client: string;
   readonly #random: () => number;
-  #codec: Codec | null;
   #state: State = 'idle';
   #actions: SessionAction[] = [];
 
-  /** Everything up to here was handed on; null before the first hello. */
-  #cursor: Cursor | null;
-  /** The last hello's epoch; it becomes the cursor's once the server went on without a reset. */
-  #epoch: string | null = null;
-  /** The epoch of a catching up that began and did not reach `live`: if the next hello names another, it is void. */
-  #unfinished: string | null = null;
-  /** Start again from 0, and treat what comes as another history. */
-  #fromStart = false;
-  /** The room's head at the last hello. */
-  #head = 0;
-  #lastId: number | null = null;
-  #readOnly = false;
-  #roomClosed = false;
-  #limits: RoomLimits | null = null;
-  /** Whether there was ever a hello. */
-  #greeted = false;
-
+  readonly #tell = (action: SessionAction): void => {
+    this.#actions.push(action);
+  };
+  readonly #position: Position;
+  readonly #line: Line;
   readonly #outbox: Outbox;
+  readonly #calls: Calls;
   readonly #subscriptions = new Subscriptions();
-  readonly #requests = new Requests();
-  readonly #pace = new Pace();
+  readonly #watchdog = new Watchdog();
   readonly #backoff = new Backoff();
-  readonly #reads = new Reads();
-  readonly #wills = new Wills();
-  /** Numbers of own pushes whose echo has not come: the ack is before it. */
-  readonly #own = new Map<number, number>();
 
+  /** What the last hello said; null before the first. */
+  #hello: (ServerMessage & { type: 'hello' }) | null = null;
+  #roomClosed = false;
   /** What the server said about the end that follows. */
   #farewell: ServerRefusal | null = null;
   #reason: RoomError | null = null;
   #startedAt = 0;
   #liveAt: number | null = null;
-  #heardAt = 0;
-  #askedAt: number | null = null;
   #retryAt: number | null = null;
-  /** When the pace allows the next push. */
-  #paceAt: number | null = null;
 
-  constructor(options: SessionOptions) {
-    this.#codec = options.codec;
-    this.#client = options.client;
-    this.#cursor = options.cursor;
-    this.#outbox = new Outbox(options.lastId);
-    this.#random = options.random;
+  constructor({ codec, client, lastId, cursor, random }: SessionOptions) {
+    this.#client = client;
+    this.#random = random;
+    this.#position = new Position(cursor);
+    this.#line = new Line(codec, this.#tell);
+    this.#outbox = new Outbox(this.#line, this.#tell, lastId);
+    this.#calls = new Calls(this.#line, this.#tell);
   }
 
   /** What is to be done since the last call, in order. */
@@ -121,15 +94,15 @@ export class Session {
 
   /** How it is doing. */
   status(): RoomStatus {
-    const connected = this.#joined() || this.#state === 'joining';
+    const connected = this.#connected();
     const error = this.#reason;
     return {
       state: this.#publicState(),
       connected,
-      readOnly: this.#readOnly,
+      readOnly: this.#readOnly(),
       roomClosed: this.#roomClosed,
-      epoch: this.#epoch,
-      seq: this.#cursor?.seq ?? 0,
+      epoch: this.#position.epoch,
+      seq: this.#position.seq,
       queued: this.#outbox.queued,
       unacknowledged: this.#outbox.unacknowledged,
       ...(error !== null && !connected && { reason: { code: error.code, message: error.message } }),
@@ -142,16 +115,18 @@ export class Session {
     return this.#state === 'closed';
   }
 
+  /** What is left to the room when a connection ends. */
+  get wills(): ReadonlyMap<string, { readonly value: unknown }> {
+    return this.#calls.wills;
+  }
+
   /** When `timer` is due; null: never. */
   wakeAt(): number | null {
-    const due: number[] = [];
-    if (this.#state === 'opening' || this.#state === 'greeting') due.push(this.#startedAt + OPEN_MS_MAX);
-    if (this.#retryAt !== null) due.push(this.#retryAt);
-    if (this.#joined() || this.#state === 'joining') {
-      due.push(this.#askedAt === null ? this.#heardAt + SILENCE_MS_MAX : this.#askedAt + ANSWER_MS_MAX);
-      if (this.#paceAt !== null) due.push(this.#paceAt);
-    }
-    return due.length === 0 ? null : Math.min(...due);
+    const due = [this.#retryAt ?? Number.POSITIVE_INFINITY];
+    if (this.#starting()) due.push(this.#startedAt + OPEN_MS_MAX);
+    if (this.#connected()) due.push(this.#watchdog.dueAt, this.#outbox.paceAt ?? Number.POSITIVE_INFINITY);
+    const first = Math.min(...due);
+    return Number.isFinite(first) ? first : null;
   }
 
   // ---- What the user asks for ----
@@ -162,63 +137,39 @@ export class Session {
   }
 
   /** The codec has been loaded; null: that failed. */
-  useCodec(codec: Codec | null, now: number): void {
+  codecLoaded(codec: Codec | null, now: number): void {
     // Asked for twice, because it took long, it comes twice.
-    if (this.#codec !== null) return;
-    if (codec === null) {
-      if (this.#state === 'opening')
-        this.#fault(new RoomError('network', 'the CBOR codec could not be loaded'), now);
-      return;
-    }
-    this.#codec = codec;
-    for (const item of [...this.#outbox.waiting()]) {
-      try {
-        this.#encodeItem(item, codec);
-      } catch (error) {
-        this.#outbox.remove(item.id);
-        this.#settle({ id: item.id, outcome: asRoomError(error) });
-      }
-    }
-    if (this.#state === 'opening') this.#open(now);
+    if (this.#line.codec !== null) return;
+    this.#line.codec = codec;
+    if (codec !== null) this.#outbox.writeDown();
+    if (this.#state !== 'opening') return;
+    if (codec !== null) this.#open(now);
+    else this.#fault(new RoomError('network', 'the CBOR codec could not be loaded'), now);
   }
 
   /** Takes a push and says its id. */
   push(key: string, value: unknown, action: PushAction, now: number): number {
-    const id = this.#outbox.nextId();
-    try {
-      this.#acceptPush(id, key, value, action);
-      this.#flush(now, false);
-    } catch (error) {
-      this.#settle({ id, outcome: asRoomError(error) });
-    }
+    const relays = action.type === 'relay' && !this.#joined() ? offline() : null;
+    const refusal = this.#over() ?? (this.#readOnly() ? readOnly() : relays);
+    const id = this.#outbox.push(key, value, action, refusal);
+    this.#flush(now, false);
     return id;
   }
 
   /** Asks for something; the answer has this token. */
   read(token: number, message: ClientMessage, now: number): void {
-    const refusal = this.#state === 'closed' ? this.#ended() : this.#readRefusal(message);
-    if (refusal !== null) {
-      this.#tell(token, refusal);
-      return;
-    }
-    this.#reads.add(token, message);
+    this.#calls.read(
+      token,
+      message,
+      this.#over() ?? (message.type === 'ping' && !this.#joined() ? offline() : null),
+    );
     this.#flush(now, false);
   }
 
   /** Sets or takes back (null) what is relayed when this connection ends. It is set again on every connection. */
-  will(token: number, key: string, value: unknown): void {
-    try {
-      if (this.#state === 'closed') throw this.#ended();
-      if (value === undefined) throw badMessage('a will is a value or null');
-      // It is written down on every connection anew, and the caller may change what was passed.
-      const kept = clone(value);
-      const older = this.#wills.set(key, kept, token);
-      if (older !== undefined) this.#tell(older, undefined);
-      if (this.#joined()) this.#sendWill(key, kept, token);
-      else if (value === null) this.#dropTakenBack();
-    } catch (error) {
-      this.#tell(token, asRoomError(error));
-    }
+  will(token: number, key: string, value: unknown, now: number): void {
+    this.#calls.will(token, key, value, this.#over(), this.#joined());
+    this.#flush(now, false);
   }
 
   /** Adds a listener of a key. */
@@ -246,13 +197,13 @@ export class Session {
 
   /** The socket could not be opened, or has ended. */
   closed(code: number, reason: string, now: number): void {
-    if (this.#state === 'closed' || this.#state === 'waiting' || this.#state === 'probing') return;
     if (this.#state === 'opening') {
       this.#state = 'probing';
-      this.#actions.push({ type: 'probe' });
-      return;
+      this.#startedAt = now;
+      this.#tell({ type: 'probe' });
+    } else if (this.#state === 'greeting' || this.#connected()) {
+      this.#lost(code, this.#describeEnd(code, reason), now);
     }
-    this.#lost(code, this.#describeEnd(code, reason), now);
   }
 
   /** Why it could not be opened. */
@@ -260,49 +211,47 @@ export class Session {
     if (this.#state !== 'probing') return;
     const words = probe.answered ? 'the server takes no WebSocket now' : 'the server did not answer';
     const error = probe.error ?? new RoomError('network', words);
+    const passes = passesLater(error);
     // Once it worked, a proxy may answer anything while the server restarts; and a room that is lost may come back, put
     // there again or restored, and pushes wait here for it.
-    const gone = this.#greeted && error.code === 'unknown_room';
-    const passes = gone || passesLater(error) || (this.#greeted && error.code === 'refused');
+    if (!passes && this.#hello === null) {
+      this.#end(error);
+      return;
+    }
     const random = this.#random();
-    const least = gone ? (BACKOFF_MS_MAX * (1 + random)) / 2 : 0;
-    if (passes) this.#wait(error, Math.max(error.retryMs ?? 0, least, this.#backoff.next(random)), now);
-    else this.#end(error);
+    const least = error.code === 'unknown_room' ? (BACKOFF_MS_MAX * (1 + random)) / 2 : 0;
+    this.#wait(error, Math.max(error.retryMs ?? 0, least, this.#backoff.next(random)), now);
   }
 
   /** A frame came. */
   received(frame: Frame, now: number): void {
-    if (this.#codec === null || !(this.#joined() || this.#state === 'greeting' || this.#state === 'joining'))
-      return;
-    this.#heardAt = now;
-    this.#askedAt = null;
-    let message: ServerMessage;
+    if (this.#line.codec === null || !(this.#connected() || this.#state === 'greeting')) return;
+    this.#watchdog.heard(now);
     try {
-      message = this.#codec.decode(frame);
+      this.#hear(this.#line.codec.decode(frame), now);
     } catch (error) {
-      this.#fault(asRoomError(error), now);
-      return;
+      this.#fault(error instanceof RoomError ? error : badMessage('the message cannot be read'), now);
     }
-    this.#hear(message, now);
     this.#flush(now, false);
   }
 
   /** The time of `wakeAt` has come. */
   timer(now: number): void {
     if (this.#retryAt !== null && now >= this.#retryAt) this.#open(now);
-    const opening = this.#state === 'opening' || this.#state === 'greeting';
-    if (opening && now >= this.#startedAt + OPEN_MS_MAX) {
+    if (this.#starting() && now >= this.#startedAt + OPEN_MS_MAX) {
       this.#fault(new RoomError('network', 'the server did not answer in time'), now);
-    } else if (this.#joined() || this.#state === 'joining') {
-      this.#watch(now, SILENCE_MS_MAX);
-      if (this.#paceAt !== null && now >= this.#paceAt) this.#flush(now, false);
+    } else if (this.#connected()) {
+      this.#watch(now);
+      this.#flush(now, false);
     }
   }
 
   /** The network is back, or somebody looks at the page: no more waiting, and no trust in an old silence. */
   awake(now: number): void {
+    const long = ANSWER_MS_MAX / 2;
+    if (this.#starting() && now - this.#startedAt > long) this.#fault(offline(), now, 0);
     if (this.#state === 'waiting') this.#open(now);
-    else if (this.#joined() && now - this.#heardAt > ANSWER_MS_MAX / 2) this.#watch(now, 0);
+    else if (this.#connected()) this.#watch(now, long);
   }
 
   /**
@@ -311,7 +260,7 @@ export class Session {
    */
   hurry(now: number, kept: boolean): void {
     this.#flush(now, true);
-    if (!kept || ['idle', 'probing', 'waiting', 'closed'].includes(this.#state)) return;
+    if (!kept || !(this.#connected() || this.#starting()) || this.#state === 'probing') return;
     this.#fault(new RoomError('offline', 'the page was left'), now, BACKOFF_MS_MAX);
   }
 
@@ -320,31 +269,27 @@ export class Session {
   #open(now: number): void {
     this.#state = 'opening';
     this.#startedAt = now;
+    this.#watchdog.start(now);
     this.#retryAt = null;
     this.#farewell = null;
-    if (this.#codec === null) {
-      this.#actions.push({ type: 'load' });
+    const { codec } = this.#line;
+    if (codec === null) {
+      this.#tell({ type: 'load' });
       return;
     }
-    const parameters = [`client=${this.#client}`];
-    if (this.#cursor !== null) parameters.push(`since=${formatCursor(this.#cursor)}`);
-    const { subprotocol } = this.#codec;
-    this.#actions.push({ type: 'open', query: parameters.join('&'), subprotocol });
+    const { cursor } = this.#position;
+    const since = cursor === null ? '' : `&since=${formatCursor(cursor)}`;
+    this.#tell({ type: 'open', query: `client=${this.#client}${since}`, subprotocol: codec.subprotocol });
   }
 
   /** The present connection, or the attempt at one, is over. */
   #forget(now: number): void {
     if (this.#liveAt !== null) this.#backoff.worked(now - this.#liveAt);
     this.#liveAt = null;
-    this.#askedAt = null;
-    this.#paceAt = null;
-    this.#requests.clear();
+    this.#line.cut();
     this.#subscriptions.disconnected();
-    for (const settled of this.#outbox.disconnected()) this.#settle(settled);
-    for (const token of this.#reads.disconnected()) {
-      this.#tell(token, new RoomError('offline', 'the connection was lost'));
-    }
-    this.#dropTakenBack();
+    this.#outbox.disconnected();
+    this.#calls.disconnected();
   }
 
   #lost(code: number, error: RoomError, now: number): void {
@@ -352,11 +297,7 @@ export class Session {
       this.#end(error);
       return;
     }
-    const culprit = code === CLOSE_TOO_LARGE ? this.#outbox.largest() : undefined;
-    if (culprit !== undefined) {
-      this.#outbox.remove(culprit);
-      this.#settle({ id: culprit, outcome: tooLarge() });
-    }
+    if (code === CLOSE_TOO_LARGE) this.#outbox.settleLargest();
     this.#forget(now);
     const asked = error.retryMs;
     const random = this.#random();
@@ -374,19 +315,19 @@ export class Session {
 
   /** The connection cannot be used any more, whatever the other side thinks of it. */
   #fault(error: RoomError, now: number, delayMs = this.#backoff.next(this.#random())): void {
-    this.#actions.push({ type: 'drop' });
+    this.#tell({ type: 'drop' });
     this.#forget(now);
     this.#wait(error, delayMs, now);
   }
 
   #end(error: RoomError): void {
-    this.#actions.push({ type: 'drop' });
+    this.#tell({ type: 'drop' });
     this.#state = 'closed';
     this.#reason = error;
     this.#retryAt = null;
-    for (const settled of this.#outbox.rejectAll(error)) this.#settle(settled);
-    for (const token of [...this.#reads.clear(), ...this.#wills.clear()]) this.#tell(token, error);
-    this.#actions.push({ type: 'end', error });
+    this.#outbox.rejectAll(error);
+    this.#calls.end(error);
+    this.#tell({ type: 'end', error });
   }
 
   #describeEnd(code: number, reason: string): RoomError {
@@ -395,54 +336,45 @@ export class Session {
   }
 
   /** Asks for a sign of life after a silence, and gives up when there is none. */
-  #watch(now: number, silenceMs: number): void {
-    if (this.#askedAt !== null) {
-      if (now >= this.#askedAt + ANSWER_MS_MAX) {
-        this.#fault(new RoomError('silent_peer', 'the server fell silent'), now);
-      }
-    } else if (now >= this.#heardAt + silenceMs) {
-      this.#askedAt = now;
-      this.#send({ type: 'ping', nonce: null }, { kind: 'ping' });
-    }
+  #watch(now: number, silenceMs?: number): void {
+    const what = this.#watchdog.look(now, silenceMs);
+    if (what === 'ask') this.#line.ask({ type: 'ping', nonce: null }, { kind: 'ping' });
+    else if (what !== null) this.#fault(new RoomError('silent_peer', 'the server fell silent'), now);
   }
 
   // ---- Hearing ----
 
   #hear(message: ServerMessage, now: number): void {
-    if (this.#state === 'greeting') {
-      if (message.type === 'hello') this.#hello(message, now);
-      else if (message.type === 'error') this.#farewell = message;
-      else this.#fault(badMessage('no hello came first'), now);
-      return;
-    }
     switch (message.type) {
+      case 'hello':
+        this.#greet(message, now);
+        break;
       case 'reset':
+        this.#expect('joining');
         this.#join(true, now);
         break;
       case 'live':
-        this.#join(false, now);
-        this.#reached(message.seq);
-        this.#live(now);
+        this.#live(message.seq, now);
         break;
       case 'entries':
         if (message.next === undefined) this.#caughtUp(message.data, now);
-        else this.#answerOf('page', undefined, { data: message.data, next: message.next });
+        else this.#answer('page', { data: message.data, next: message.next, epoch: this.#position.epoch });
         break;
       case 'push':
-        this.#pushed(message, now);
+        this.#pushed(message);
         break;
       case 'init':
-        this.#answerOf('get', message.key, message.data);
+        this.#answer('get', message.data, message.key);
         this.#deliver(this.#subscriptions.init(message.key, message.data));
         break;
       case 'keys':
-        this.#answerOf('keys', undefined, { data: message.data, next: message.next });
+        this.#answer('keys', { data: message.data, next: message.next, epoch: this.#position.epoch });
         break;
       case 'pong':
-        this.#answerOf('ping', undefined, undefined);
+        this.#answer('ping', undefined);
         break;
       case 'ack':
-        this.#acknowledged(message);
+        if (this.#outbox.acknowledged(message, this.#position.seq)?.type === 'close') this.#roomClosed = true;
         break;
       case 'error':
         this.#refused(message);
@@ -451,224 +383,157 @@ export class Session {
     }
   }
 
-  #hello(hello: ServerMessage & { type: 'hello' }, now: number): void {
-    if (this.#unfinished !== null && this.#unfinished !== hello.epoch) {
-      // What the pages skipped, because something later stood for it, may be back.
-      this.#unfinished = null;
-      this.#cursor = CURSOR_START;
-      this.#fromStart = true;
-      this.#actions.push({ type: 'drop' });
+  /** What comes out of turn is not of this protocol. */
+  #expect(...states: State[]): void {
+    if (!states.includes(this.#state)) throw badMessage('a message came out of turn');
+  }
+
+  #greet(hello: ServerMessage & { type: 'hello' }, now: number): void {
+    this.#expect('greeting');
+    if (!this.#position.hello(hello.epoch, hello.seq)) {
+      this.#position.startOver();
+      this.#tell({ type: 'drop' });
       this.#open(now);
       return;
     }
-    this.#greeted = true;
+    this.#hello = hello;
     this.#reason = null;
-    this.#epoch = hello.epoch;
-    this.#head = hello.seq;
-    this.#lastId = hello.lastId;
-    this.#readOnly = hello.readOnly;
     this.#roomClosed = hello.closed;
-    this.#limits = hello.limits;
-    this.#pace.start(hello.limits.pushesPerSecond, now);
+    this.#line.messageBytesMax = hello.limits.messageBytes;
+    this.#outbox.begin(hello.limits.pushesPerSecond, now);
     this.#state = 'joining';
-    if (this.#cursor !== null) return;
+    if (this.#position.cursor !== null) return;
     this.#reached(hello.seq);
-    this.#join(false, now);
-    this.#live(now);
+    this.#live(hello.seq, now);
   }
 
   /** It is known now whether the cursor was good: whatever waited can go. */
   #join(reset: boolean, now: number): void {
     if (this.#state !== 'joining') return;
-    const other = reset || this.#fromStart;
-    this.#fromStart = false;
     this.#state = 'catching-up';
+    const other = this.#position.join(reset);
     if (other) {
-      this.#own.clear();
-      this.#subscriptions.reset(this.#head);
-      this.#cursor = null;
+      this.#subscriptions.reset(this.#position.head);
       this.#reached(0);
-      this.#actions.push({ type: 'reset' });
+      this.#tell({ type: 'reset' });
     }
-    const { settled, uncertain } = this.#outbox.resume(this.#lastId, other, now);
-    for (const one of settled) this.#settle(one);
-    if (uncertain.length > 0) this.#actions.push({ type: 'uncertain', pushes: uncertain });
-    if (this.#readOnly) for (const one of this.#outbox.rejectAll(readOnly())) this.#settle(one);
-    for (const will of this.#wills.standing()) this.#sendWill(...will);
+    this.#outbox.resume(this.#hello?.lastId ?? null, other, now);
+    if (this.#readOnly()) this.#outbox.rejectAll(readOnly());
+    this.#calls.join();
   }
 
-  #live(now: number): void {
+  #live(seq: number, now: number): void {
+    this.#expect('joining', 'catching-up');
+    this.#join(false, now);
+    if (seq < this.#position.seq) {
+      this.#position.startOver();
+      throw badMessage('the room is not as far as it was');
+    }
+    this.#reached(seq);
     this.#state = 'live';
-    this.#unfinished = null;
+    this.#position.live();
     this.#liveAt = now;
-    this.#actions.push({ type: 'live' });
+    this.#tell({ type: 'live' });
   }
 
   #caughtUp(data: readonly RoomEntry[], now: number): void {
+    this.#expect('joining', 'catching-up');
     this.#join(false, now);
-    const heard = this.#cursor?.seq ?? 0;
+    const heard = this.#position.seq;
     const fresh = data.filter(({ seq }) => seq > heard);
-    if (fresh.length > 0) this.#unfinished = this.#epoch;
+    if (fresh.length > 0) this.#position.caughtUp();
     // Entries of two keys may share a number, but never across two messages: only the last one passes it.
     fresh.forEach((entry, place) => {
       this.#entry(entry, fresh[place + 1]?.seq !== entry.seq);
     });
   }
 
-  #pushed(entry: RoomEntry, now: number): void {
-    const heard = this.#cursor?.seq ?? 0;
-    if (entry.seq <= heard) return;
-    if (this.#state === 'live' && entry.seq > heard + 1) {
-      // Live numbers have no holes. What is missing is still there: go back for it.
-      this.#fault(badMessage('a number is missing'), now);
-      return;
-    }
-    this.#entry(entry, true);
+  #pushed(entry: RoomEntry): void {
+    this.#expect('live');
+    const next = this.#position.seq + 1;
+    // Live numbers have no holes. What is missing is still there: go back for it.
+    if (entry.seq > next) throw badMessage('a number is missing');
+    if (entry.seq === next) this.#entry(entry, true);
   }
 
-  #entry(entry: RoomEntry, passes: boolean): void {
-    const own = this.#own.get(entry.seq);
-    this.#own.delete(entry.seq);
-    const { key, seq, value } = entry;
+  #entry({ key, seq, value }: RoomEntry, passes: boolean): void {
+    const own = this.#outbox.echo(seq);
     if (passes) this.#reached(seq);
-    this.#deliver(
-      this.#subscriptions.push(key, { type: 'push', seq, value, ...(own !== undefined && { own }) }),
-    );
-    this.#actions.push({ type: 'entry', entry: { key, seq, value }, own });
+    const push = { type: 'push', seq, value, ...(own !== undefined && { own }) } as const;
+    this.#deliver(this.#subscriptions.push(key, push));
+    this.#tell({ type: 'entry', entry: { key, seq, value }, own });
   }
 
   #reached(seq: number): void {
-    this.#cursor = { epoch: this.#epoch, seq: Math.max(seq, this.#cursor?.seq ?? 0) };
-    this.#actions.push({ type: 'reached', cursor: this.#cursor });
-  }
-
-  #acknowledged(ack: ServerMessage & { type: 'ack' }): void {
-    const { id, seq, size, stale, repeat } = ack;
-    if (id === null) return;
-    this.#wereTaken(this.#requests.named(id).taken);
-    const item = this.#outbox.remove(id);
-    if (item === undefined) return;
-    if (seq !== null && item.action.type !== 'compact' && seq > (this.#cursor?.seq ?? 0))
-      this.#own.set(seq, id);
-    if (item.action.type === 'close') this.#roomClosed = true;
-    this.#settle({ id, outcome: { id, seq, size, stale, repeat } });
-    this.#actions.push({ type: 'size', key: item.key, size });
+    this.#tell({ type: 'reached', cursor: this.#position.reached(seq) });
   }
 
   #refused(refusal: ServerRefusal): void {
-    if (announcesEnd(refusal.code)) {
+    if (announcesEnd(refusal.code) || this.#state === 'greeting') {
       this.#farewell = refusal;
       return;
     }
     if (refusal.code === 'closed') this.#roomClosed = true;
     const error = new RoomError(refusal.code, refusal.message, refusal.retryMs);
-    const { request, taken } =
-      refusal.id === null ? this.#requests.refused(refusal.key) : this.#requests.named(refusal.id);
-    this.#wereTaken(taken);
-    const { kind, id, token, key = '' } = request ?? {};
-    if (kind === 'push' && id !== undefined) {
-      this.#outbox.remove(id);
-      this.#settle({ id, outcome: error });
-    } else if (kind === 'will' && token !== undefined) {
-      if (this.#wills.refused(key, token)) this.#tell(token, error);
-    } else if (token !== undefined) {
-      this.#answer(token, error);
-    } else if (kind === 'get') {
-      // A key that the room cannot have has no entries.
-      this.#deliver(this.#subscriptions.init(key, []));
-    }
+    const question = refusal.id === null ? this.#line.refused(refusal.key) : this.#line.named(refusal.id);
+    if (question === undefined) return;
+    const { kind, key = '', id, token } = question;
+    if (id !== undefined) this.#outbox.settle(id, error);
+    else if (token !== undefined) this.#calls.refused(question, error);
+    else if (kind === 'get') this.#nothingIn(key);
   }
 
-  // ---- Sending ----
+  /** A key that the room cannot have has no entries. */
+  #nothingIn(key: string): void {
+    this.#deliver(this.#subscriptions.init(key, []));
+  }
+
+  #answer(kind: Question['kind'], outcome: unknown, key?: string): void {
+    const { token } = this.#line.answered(kind, key) ?? {};
+    if (token !== undefined) this.#calls.answer(token, outcome);
+  }
+
+  #deliver(deliveries: readonly Delivery[]): void {
+    for (const delivery of deliveries) this.#tell({ type: 'deliver', ...delivery });
+  }
 
   /** Sends what may be sent now. */
   #flush(now: number, hurry: boolean): void {
     if (!this.#joined()) return;
     for (const key of this.#subscriptions.toAsk()) {
-      this.#send({ type: 'get', key, seq: 0 }, { kind: 'get', key });
-    }
-    for (const { token, message, kind } of this.#reads.toAsk()) {
-      const key = message.type === 'get' && 'key' in message ? { key: message.key } : {};
-      this.#send(message, { kind, token, ...key });
-    }
-    this.#paceAt = null;
-    for (;;) {
-      const item = this.#outbox.next(hurry);
-      if (item === undefined) return;
-      if (item.frame === null || !this.#fits(item.frame)) {
-        this.#outbox.remove(item.id);
-        this.#settle({ id: item.id, outcome: tooLarge() });
-        continue;
+      try {
+        this.#line.ask({ type: 'get', key, seq: 0 }, { kind: 'get', key });
+      } catch {
+        this.#nothingIn(key);
       }
-      const waitMs = hurry ? 0 : this.#pace.take(now);
-      if (waitMs > 0) {
-        this.#paceAt = now + waitMs;
-        return;
-      }
-      this.#outbox.sent(item, now);
-      this.#requests.sent({ kind: 'push', id: item.id, key: item.key });
-      this.#actions.push({ type: 'send', frame: item.frame });
     }
+    this.#calls.flush();
+    this.#outbox.flush(now, hurry);
   }
 
-  #acceptPush(id: number, key: string, value: unknown, action: PushAction): void {
-    if (this.#state === 'closed') throw this.#ended();
-    if (this.#readOnly && this.#greeted) throw readOnly();
-    if (action.type === 'relay' && !this.#joined()) {
-      throw new RoomError('offline', 'relays need a connection');
-    }
-    const trims = action.type === 'compact' && value === undefined;
-    if (!trims && (value === undefined || value === null || typeof value === 'function')) {
-      throw badMessage('a value may be anything but null and undefined');
-    }
-    const message: PushMessage = { type: 'push', key, ...(!trims && { value }), action, id };
-    const item: OutboxItem = { id, key, action, message, frame: null, sentAt: null };
-    if (this.#codec === null) {
-      // The caller may change the value before it can be written down.
-      this.#outbox.add({ ...item, message: { ...message, ...(!trims && { value: clone(value) }) } });
-      return;
-    }
-    const frame = this.#codec.encode(message);
-    if (!this.#fits(frame)) throw tooLarge();
-    this.#outbox.add({ ...item, frame });
+  // ---- What the state means ----
+
+  /** Trying to get a connection, bounded in time. */
+  #starting(): boolean {
+    return this.#state === 'opening' || this.#state === 'greeting' || this.#state === 'probing';
   }
 
-  #encodeItem(item: OutboxItem, codec: Codec): void {
-    if (item.frame === null) this.#outbox.encoded(item, codec.encode(item.message));
-  }
-
-  #sendWill(key: string, value: unknown, token: number): void {
-    if (this.#codec === null) return;
-    try {
-      const frame = this.#codec.encode({ type: 'will', key, value });
-      if (!this.#fits(frame)) throw tooLarge();
-      this.#requests.sent({ kind: 'will', key, token });
-      this.#actions.push({ type: 'send', frame });
-    } catch (error) {
-      if (this.#wills.refused(key, token)) this.#tell(token, asRoomError(error));
-      return;
-    }
-    // A will is not answered; what stands behind it is.
-    this.#send({ type: 'ping', nonce: null }, { kind: 'ping' });
-  }
-
-  #send(message: ClientMessage, request: Request): void {
-    if (this.#codec === null) return;
-    this.#requests.sent(request);
-    this.#actions.push({ type: 'send', frame: this.#codec.encode(message) });
-  }
-
-  #fits(frame: Frame): boolean {
-    const most = this.#limits?.messageBytes ?? Number.POSITIVE_INFINITY;
-    // No UTF-16 unit takes more than three bytes.
-    if (typeof frame !== 'string' || frame.length * 3 <= most) return frame.length <= most;
-    return new TextEncoder().encode(frame).length <= most;
-  }
-
-  // ---- Small things ----
-
+  /** Whatever waits may be sent. */
   #joined(): boolean {
     return this.#state === 'live' || this.#state === 'catching-up';
+  }
+
+  #connected(): boolean {
+    return this.#joined() || this.#state === 'joining';
+  }
+
+  #readOnly(): boolean {
+    return this.#hello?.readOnly ?? false;
+  }
+
+  /** Why nothing can be asked for any more. */
+  #over(): RoomError | null {
+    return this.#state === 'closed' ? this.#reason : null;
   }
 
   #publicState(): RoomStatus['state'] {
@@ -684,64 +549,6 @@ export class Session {
         return 'connecting';
     }
   }
-
-  #ended(): RoomError {
-    return this.#reason ?? new RoomError('closed', 'this connection was closed');
-  }
-
-  #readRefusal(message: ClientMessage): RoomError | null {
-    if (message.type === 'ping' && !this.#joined()) return new RoomError('offline', 'there is no connection');
-    return this.#reads.size >= READS_MAX ? new RoomError('queue_full', 'too many reads wait') : null;
-  }
-
-  #answerOf(kind: Request['kind'], key: string | undefined, outcome: unknown): void {
-    const { request, taken } = this.#requests.answered(kind, key);
-    this.#wereTaken(taken);
-    if (request?.token !== undefined) this.#answer(request.token, outcome);
-  }
-
-  #answer(token: number, outcome: unknown): void {
-    if (this.#reads.remove(token)) this.#tell(token, outcome);
-  }
-
-  #wereTaken(wills: readonly Request[]): void {
-    for (const { key = '', token } of wills) {
-      if (token !== undefined && this.#wills.taken(key, token)) this.#tell(token, undefined);
-    }
-  }
-
-  /** Nothing of an earlier connection has to be taken back: it ended, and its wills with it. */
-  #dropTakenBack(): void {
-    for (const token of this.#wills.disconnected()) this.#tell(token, undefined);
-  }
-
-  #tell(token: number, outcome: unknown): void {
-    this.#actions.push({ type: 'answer', token, outcome });
-  }
-
-  #settle(settled: Settled): void {
-    this.#actions.push({ type: 'settle', ...settled });
-  }
-
-  #deliver(deliveries: readonly Delivery[]): void {
-    for (const delivery of deliveries) this.#actions.push({ type: 'deliver', ...delivery });
-  }
-}
-
-function clone(value: unknown): unknown {
-  try {
-    return structuredClone(value);
-  } catch {
-    throw badMessage('the value cannot be written down: it holds a function or something as odd');
-  }
-}
-
-function asRoomError(error: unknown): RoomError {
-  return error instanceof RoomError ? error : badMessage('the value cannot be written down');
-}
-
-function tooLarge(): RoomError {
-  return new RoomError('too_large', 'the message is larger than the server takes');
 }
 
 function readOnly(): RoomError {

@@ -3,6 +3,8 @@
 
 import type { RoomError } from '../../protocol/error.ts';
 import { Listeners } from './listeners.ts';
+import { Pending } from './pending.ts';
+import type { SharedRoom } from './shared_room.ts';
 import type { Unsubscribe } from './types.ts';
 
 /** A state shared through a room. `State` is replaced, never changed in place. */
@@ -12,6 +14,7 @@ export abstract class Shared<State> {
   #cached: { state: State } | undefined;
   #telling = false;
   #ended = false;
+  readonly #ends: Unsubscribe[] = [];
 
   /** The state as this client sees it now. The same object until something changes. */
   get current(): State {
@@ -35,6 +38,7 @@ export abstract class Shared<State> {
     void this.current;
     this.#ended = true;
     this.release();
+    for (const end of this.#ends) end();
     this.#listeners.clear();
     this.#refusals.clear();
   }
@@ -47,8 +51,20 @@ export abstract class Shared<State> {
   /** Makes the state from what is known. */
   protected abstract compute(): State;
 
-  /** Lets go of the room. Called once. */
-  protected abstract release(): void;
+  /** Says its last words. Called once. */
+  protected release(): void {}
+
+  /** What it listens to in the room, until it is destroyed. */
+  protected until(...ends: Unsubscribe[]): void {
+    this.#ends.push(...ends);
+  }
+
+  /** Own pushes under way: what changes them is heard, and what is refused of them told. */
+  protected pending<Item>(room: SharedRoom, changed = () => this.heard()): Pending<Item> {
+    const pending = new Pending<Item>(room, changed, (error) => this.#refusals.call(error));
+    this.until(() => pending.end());
+    return pending;
+  }
 
   /** Something changed here: told at once. `known`: what `compute` would give. */
   protected changed(known?: { state: State }): void {
@@ -67,10 +83,5 @@ export abstract class Shared<State> {
       this.#telling = false;
       this.changed();
     });
-  }
-
-  /** An own change was refused and taken back. */
-  protected refused(error: RoomError): void {
-    this.#refusals.call(error);
   }
 }

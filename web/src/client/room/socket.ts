@@ -25,22 +25,17 @@ export function defaultWebSocket(): WebSocketConstructor {
 /** One WebSocket. */
 export class Socket {
   readonly #socket: WebSocketLike;
-  #dropped = false;
 
   constructor(make: WebSocketConstructor, url: string, subprotocol: string, events: SocketEvents) {
     const socket = new make(url, [subprotocol]);
     this.#socket = socket;
     socket.binaryType = 'arraybuffer';
-    socket.onopen = () => this.#heard(() => events.opened());
-    socket.onmessage = ({ data }: { data: unknown }) =>
-      this.#heard(() => {
-        if (typeof data === 'string') events.received(data);
-        else if (data instanceof ArrayBuffer) events.received(new Uint8Array(data));
-      });
-    socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
-      this.#heard(() => events.closed(code, reason));
-      this.#dropped = true;
+    socket.onopen = () => events.opened();
+    socket.onmessage = ({ data }: { data: unknown }) => {
+      if (typeof data === 'string') events.received(data);
+      else if (data instanceof ArrayBuffer) events.received(new Uint8Array(data));
     };
+    socket.onclose = ({ code, reason }: { code: number; reason: string }) => events.closed(code, reason);
     // What follows is a close event with all there is to know.
     socket.onerror = () => {};
   }
@@ -56,16 +51,15 @@ export class Socket {
 
   /** Says goodbye and is silent from here on. */
   drop(): void {
-    this.#dropped = true;
+    const socket = this.#socket;
+    socket.onopen = null;
+    socket.onmessage = null;
+    socket.onclose = null;
     try {
-      this.#socket.close(1000);
+      socket.close(1000);
     } catch {
       // Not open yet, in an environment that minds.
     }
-  }
-
-  #heard(tell: () => void): void {
-    if (!this.#dropped) tell();
   }
 }
 

@@ -13,11 +13,11 @@ export interface Delivery {
 
 type Push = KeyEvent & { type: 'push' };
 
+const WAITING = Number.POSITIVE_INFINITY;
+
 interface Listener {
   readonly replay: boolean;
-  /** It waits for its `init`: pushes before that are contained in it. */
-  waiting: boolean;
-  /** The last number that it has heard. */
+  /** The last number that it has heard. While it waits for its `init`, `WAITING`: pushes before that are contained in it. */
   heard: number;
 }
 
@@ -39,7 +39,7 @@ export class Subscriptions {
   add(key: string, listener: number, replay: boolean): void {
     const state = this.#keys.get(key) ?? { listeners: new Map(), asked: false, held: [] };
     this.#keys.set(key, state);
-    state.listeners.set(listener, { replay, waiting: replay, heard: 0 });
+    state.listeners.set(listener, { replay, heard: replay ? WAITING : 0 });
     if (replay) this.#unasked.add(key);
   }
 
@@ -77,8 +77,7 @@ export class Subscriptions {
     this.disconnected();
     for (const state of this.#keys.values()) {
       for (const listener of state.listeners.values()) {
-        listener.waiting = listener.replay;
-        listener.heard = listener.replay ? 0 : head;
+        listener.heard = listener.replay ? WAITING : head;
       }
     }
   }
@@ -92,8 +91,7 @@ export class Subscriptions {
     state.held = [];
     const deliveries: Delivery[] = [];
     for (const [id, listener] of state.listeners) {
-      if (!listener.waiting) continue;
-      listener.waiting = false;
+      if (listener.heard !== WAITING) continue;
       listener.heard = entries.at(-1)?.seq ?? 0;
       deliveries.push({ listener: id, event: { type: 'init', entries } });
       deliveries.push(...relays.map((event) => ({ listener: id, event })));
@@ -111,7 +109,7 @@ export class Subscriptions {
     }
     const deliveries: Delivery[] = [];
     for (const [id, listener] of state.listeners) {
-      if (listener.waiting || push.seq <= listener.heard) continue;
+      if (push.seq <= listener.heard) continue;
       listener.heard = push.seq;
       deliveries.push({ listener: id, event: push });
     }
@@ -120,7 +118,7 @@ export class Subscriptions {
 }
 
 function someoneWaits(state: Key): boolean {
-  for (const listener of state.listeners.values()) if (listener.waiting) return true;
+  for (const listener of state.listeners.values()) if (listener.heard === WAITING) return true;
   return false;
 }
 

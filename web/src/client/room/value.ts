@@ -1,10 +1,10 @@
 // A single value on a key, last write wins in the ROOM's order: of two clients that set at once, both end with the
-// later write. Wire: a replace with {v, i}, as DriftDB's StateListener writes it. Values without `v` are not read.
+// later write. Wire: a replace with {v, i}, as DriftDB's StateListener writes it; {i} for undefined. All else is not read.
 
-import { fieldsOf, Pending, requireValue } from './pending.ts';
+import { fieldsOf, type Pending } from './pending.ts';
 import { Shared } from './shared.ts';
 import type { SharedRoom } from './shared_room.ts';
-import type { KeyEvent, Unsubscribe } from './types.ts';
+import type { KeyEvent } from './types.ts';
 
 /** At most one write of a value goes out in this time, unless the option says otherwise. DriftDB's default. */
 export const VALUE_DEBOUNCE_MS = 20;
@@ -25,11 +25,10 @@ export class SharedValue<T> extends Shared<T> {
   #debounceMs: number;
   /** The last write in the room's order, as far as it was heard. */
   #confirmed: { value: T } | undefined;
-  #pending: Pending<T>;
+  #pending: Pending<{ value: T }>;
   /** Set here and not yet sent. */
   #unsent: { value: T } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #subscriptions: Unsubscribe[];
 
   constructor(room: SharedRoom, key: string, options: SharedValueOptions<T>) {
     super();
@@ -37,25 +36,20 @@ export class SharedValue<T> extends Shared<T> {
     this.#key = key;
     this.#initial = options.initial;
     this.#debounceMs = options.debounceMs ?? VALUE_DEBOUNCE_MS;
-    this.#pending = new Pending(
-      room,
-      () => this.#update(),
-      (error) => this.refused(error),
-    );
-    this.#subscriptions = [
+    this.#pending = this.pending(room, () => this.#update());
+    this.until(
       room.subscribe(key, (event) => this.#hear(event)),
       room.onStatus(() => this.#send()),
-    ];
+    );
   }
 
   /**
    * Sets it here at once, and in the room. A function gets the current value.
-   * Throws `bad_value` for `undefined`. A write that the room refuses is taken back (`onRefused`).
+   * A write that the room refuses is taken back (`onRefused`).
    */
   set(next: T | ((current: T) => T)): void {
     if (this.ended) return;
     const value = next instanceof Function ? next(this.current) : next;
-    requireValue(value, 'the value');
     this.#unsent = { value };
     this.changed();
     this.#send();
@@ -63,17 +57,13 @@ export class SharedValue<T> extends Shared<T> {
 
   protected override compute(): T {
     if (this.#unsent !== undefined) return this.#unsent.value;
-    const items = this.#pending.items();
-    const last = items.at(-1);
-    if (items.length > 0 && last !== undefined) return last;
-    return this.#confirmed === undefined ? this.#initial : this.#confirmed.value;
+    const last = this.#pending.items().at(-1) ?? this.#confirmed;
+    return last === undefined ? this.#initial : last.value;
   }
 
   protected override release(): void {
     if (this.#unsent !== undefined) this.#push(this.#unsent.value);
     clearTimeout(this.#timer);
-    for (const unsubscribe of this.#subscriptions) unsubscribe();
-    this.#pending.end();
   }
 
   #hear(event: KeyEvent): void {
@@ -93,7 +83,8 @@ export class SharedValue<T> extends Shared<T> {
 
   #take(written: unknown): void {
     const fields = fieldsOf(written);
-    if (fields === undefined || fields.v === undefined) return;
+    // A mark alone is undefined: in JSON, a field that is undefined is none.
+    if (fields === undefined || (fields.v === undefined && Object.keys(fields).join() !== 'i')) return;
     this.#pending.echoed(fields.i);
     this.#confirmed = { value: fields.v as T };
   }
@@ -117,6 +108,7 @@ export class SharedValue<T> extends Shared<T> {
 
   #push(value: T): void {
     const mark = this.#pending.mark();
-    this.#pending.add(value, mark, this.#room.push(this.#key, { v: value, i: mark }, { type: 'replace' }));
+    const written = value === undefined ? { i: mark } : { v: value, i: mark };
+    this.#pending.add({ value }, mark, this.#room.push(this.#key, written, { type: 'replace' }));
   }
 }

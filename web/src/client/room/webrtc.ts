@@ -54,7 +54,6 @@ export class PeerConnections extends Shared<ReadonlyMap<string, PeerState>> {
   /** Who is here. An offer may come before that is known of its sender. */
   #met: ReadonlySet<string> = new Set();
   #listeners = new Listeners<[peer: string, value: unknown]>();
-  #unsubscribe: Unsubscribe;
 
   /** Throws `unsupported` where there is no WebRTC. */
   constructor(room: SharedRoom, options: PeerConnectionsOptions = {}) {
@@ -66,7 +65,7 @@ export class PeerConnections extends Shared<ReadonlyMap<string, PeerState>> {
     this.#configuration = { iceServers: options.iceServers ?? [] };
     const lossy = options.lossy ? { ordered: false, maxRetransmits: 0 } : {};
     this.#channelInit = { negotiated: true, id: 0, ...lossy };
-    this.#unsubscribe = room.subscribe(this.#signalKey, (event) => this.#hear(event), { replay: false });
+    this.until(room.subscribe(this.#signalKey, (event) => this.#hear(event), { replay: false }));
     this.#presence = new Presence<null>(room, { initial: null, key: this.#key });
     this.#presence.subscribe((peers) => this.#meet(peers));
   }
@@ -107,7 +106,6 @@ export class PeerConnections extends Shared<ReadonlyMap<string, PeerState>> {
   }
 
   protected override release(): void {
-    this.#unsubscribe();
     this.#presence.destroy();
     for (const peer of [...this.#links.keys()]) this.#close(peer);
     this.#listeners.clear();
@@ -210,7 +208,7 @@ export class PeerConnections extends Shared<ReadonlyMap<string, PeerState>> {
     const fields = event.type === 'push' ? fieldsOf(event.value) : undefined;
     if (fields === undefined || fields.to !== this.client) return;
     const { from: peer, try: number } = fields;
-    if (typeof peer !== 'string' || typeof number !== 'number') return;
+    if (typeof peer !== 'string' || typeof number !== 'number' || !Number.isSafeInteger(number)) return;
     const description = fieldsOf(fields.description);
     if (description?.type === 'offer' && typeof description.sdp === 'string' && !this.#offers(peer)) {
       this.#answer(peer, number, description.sdp);

@@ -1,7 +1,6 @@
 // Moments of the session and its driver that are easily got wrong: the end in the middle of something, listeners that
 // ask for more, clocks that jump, and rooms with many keys.
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { RoomConnection } from '../../../src/client/room/connection.ts';
 import { DbConnection } from '../../../src/client/room/driftdb/connection.ts';
 import { Reducer } from '../../../src/client/room/driftdb/reducer.ts';
 import { StateListener } from '../../../src/client/room/driftdb/state.ts';
@@ -11,11 +10,11 @@ import { Session } from '../../../src/client/room/session.ts';
 import { SharedValue } from '../../../src/client/room/value.ts';
 import { RoomError } from '../../../src/protocol/error.ts';
 import { jsonCodec } from '../../../src/protocol/room/codec.ts';
-import { ModelServer, ModelSocket } from '../../support/room_model.ts';
+import { modelRoom, URL_OF_ROOM } from '../../support/model_connection.ts';
+import type { ModelServer } from '../../support/room_model.ts';
 import { ModelClient, ModelRoom } from './model.ts';
 
 const APPEND = { type: 'append' } as const;
-const URL_OF_ROOM = `ws://model.invalid/room/${'a'.repeat(22)}/connect`;
 
 /** A client that is live in a room of its own. */
 function liveClient(): { room: ModelRoom; one: ModelClient } {
@@ -34,10 +33,10 @@ function code(outcome: unknown): string {
 describe('wills', () => {
   test('one that is taken back while the connection breaks is gone with it, and says so', () => {
     const { one } = liveClient();
-    one.session.will(1, 'k', 'gone');
+    one.session.will(1, 'k', 'gone', 0);
     one.settle();
     one.calm();
-    one.session.will(2, 'k', null);
+    one.session.will(2, 'k', null, 0);
     one.settle();
     one.cut();
     expect(one.answered).toEqual([1, 2]);
@@ -48,10 +47,10 @@ describe('wills', () => {
 
   test('one that is taken back at the very end says so too', () => {
     const { one } = liveClient();
-    one.session.will(1, 'k', 'gone');
+    one.session.will(1, 'k', 'gone', 0);
     one.settle();
     one.calm();
-    one.session.will(2, 'k', null);
+    one.session.will(2, 'k', null, 0);
     one.session.close();
     one.settle();
     expect(one.answered).toEqual([1, 2]);
@@ -59,11 +58,11 @@ describe('wills', () => {
 
   test('taking back without a connection needs none', () => {
     const { one } = liveClient();
-    one.session.will(1, 'k', 'gone');
+    one.session.will(1, 'k', 'gone', 0);
     one.settle();
     one.calm();
     one.cut();
-    one.session.will(2, 'k', null);
+    one.session.will(2, 'k', null, 0);
     one.settle();
     expect(one.answered).toEqual([1, 2]);
     one.sent = [];
@@ -73,8 +72,8 @@ describe('wills', () => {
 
   test('a refused will does not take the later one of its key with it', () => {
     const { one } = liveClient();
-    one.session.will(1, 'k', 'refused');
-    one.session.will(2, 'k', 'taken');
+    one.session.will(1, 'k', 'refused', 0);
+    one.session.will(2, 'k', 'taken', 0);
     one.session.received(JSON.stringify({ type: 'error', code: 'bad_message', message: 'no', key: 'k' }), 0);
     one.settle();
     one.cut();
@@ -146,32 +145,11 @@ describe('the end of a connection', () => {
     session.timer(20_000);
     session.timer(60_000);
     expect(session.take().filter(({ type }) => type === 'load')).toHaveLength(2);
-    session.useCodec(jsonCodec, 60_001);
-    session.useCodec(jsonCodec, 60_001);
+    session.codecLoaded(jsonCodec, 60_001);
+    session.codecLoaded(jsonCodec, 60_001);
     expect(session.take().filter(({ type }) => type === 'open')).toHaveLength(1);
   });
 });
-
-/** A connection to the model, over a socket that the test moves. */
-function modelRoom(options: { now?: () => number; cursor?: { epoch: null; seq: number } } = {}) {
-  const server = new ModelServer();
-  const sockets: ModelSocket[] = [];
-  class Socket extends ModelSocket {
-    constructor(url: string) {
-      super(server, url);
-      sockets.push(this);
-    }
-  }
-  const fetch = () => Promise.reject(new Error('no network'));
-  const room = new RoomConnection(URL_OF_ROOM, { webSocket: Socket, fetch, random: () => 0.5, ...options });
-  const moveAll = () => {
-    for (let moved = true; moved; ) {
-      moved = false;
-      for (const socket of sockets) while (socket.moveUp() || socket.moveDown()) moved = true;
-    }
-  };
-  return { server, sockets, room, moveAll, make: Socket };
-}
 
 function fill(server: ModelServer, entries: number): void {
   for (let index = 1; index <= entries; index += 1) server.machine.push('k', index, APPEND);

@@ -276,8 +276,8 @@ describe('sending', () => {
   test('a will is set on every connection as it was when it was given', () => {
     const { one } = liveClient();
     const value = { gone: 'one' };
-    one.session.will(1, 'presence', value);
-    one.session.will(2, 'presence', () => 1);
+    one.session.will(1, 'presence', value, 0);
+    one.session.will(2, 'presence', () => 1, 0);
     one.settle();
     expect(code(one.answers[0])).toBe('bad_message');
     one.calm();

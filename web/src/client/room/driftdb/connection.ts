@@ -1,9 +1,8 @@
 // DriftDB's connection by its names, over a RoomConnection: it subscribes again after a cut, and `disconnect` is the end.
 
+import { asRoomError } from '../../../protocol/error.ts';
 import { RoomConnection } from '../connection.ts';
-import { asRoomError } from '../pending.ts';
-import type { KeyEvent, Unsubscribe, WebSocketConstructor } from '../types.ts';
-import { LateRoom } from './late_room.ts';
+import type { Unsubscribe, WebSocketConstructor } from '../types.ts';
 import { EventListener } from './listeners.ts';
 import type {
   ConnectionStatus,
@@ -20,11 +19,14 @@ export interface DbConnectionParams {
   websocketConstructor?: WebSocketConstructor;
 }
 
+/** More relays and pings than this do not wait for a connection. */
+export const QUEUE_MAX = 1_000;
+
 interface KeyListener {
   key: Key;
   listener: (event: SequenceValue) => void;
   sizeCallback: ((size: number) => void) | undefined;
-  end: Unsubscribe;
+  ends: readonly Unsubscribe[];
 }
 
 /** A connection to a DriftDB room. */
@@ -35,17 +37,31 @@ export class DbConnection {
   dbUrl: string | null = null;
   cbor = false;
   closed = false;
-  /** The connection underneath, with all that DriftDB's names do not reach. Null before `connect`. */
-  connection: RoomConnection | null = null;
   /** The room for shared values, reducers and presence: there before `connect`, and across a change of rooms. */
-  readonly room = new LateRoom((key, size) => this.#sized(key, size));
-  #webSocket: WebSocketConstructor | undefined;
+  readonly room: RoomConnection;
+  /** Relays and pings that wait for a connection. All else waits in the room. */
+  queue: MessageToDb[] = [];
   #keyListeners = new Set<KeyListener>();
-  #ends: Unsubscribe[] = [];
   #latency: Promise<number> | null = null;
 
-  constructor(params: DbConnectionParams = {}) {
-    this.#webSocket = params.websocketConstructor;
+  constructor({ websocketConstructor: webSocket }: DbConnectionParams = {}) {
+    this.room = new RoomConnection(null, { webSocket });
+    this.room.onStatus(({ connected, state }) => {
+      this.#setStatus(connected);
+      if (state === 'live') for (const message of this.queue.splice(0)) this.send(message);
+    });
+    this.room.onEntry((key, { seq, value }) =>
+      this.messageListener.dispatch({ type: 'push', key, value, seq }),
+    );
+    // DriftDB tells lengths above one.
+    this.room.onSize(null, (size, key) => {
+      if (size > 1) this.messageListener.dispatch({ type: 'stream_size', key, size });
+    });
+  }
+
+  /** The connection underneath, with all that DriftDB's names do not reach. Null while there is no room. */
+  get connection(): RoomConnection | null {
+    return this.room.id === '' ? null : this.room;
   }
 
   /**
@@ -64,25 +80,14 @@ export class DbConnection {
     this.dbUrl = dbUrl;
     this.cbor = cbor;
     this.closed = false;
-    const connection = new RoomConnection(dbUrl, {
-      encoding: cbor ? 'cbor' : 'json',
-      webSocket: this.#webSocket,
-    });
-    this.connection = connection;
-    this.#ends = [
-      connection.onStatus(({ connected }) => this.#setStatus(connected)),
-      connection.onEntry((key, { seq, value }) =>
-        this.messageListener.dispatch({ type: 'push', key, value, seq }),
-      ),
-    ];
-    this.room.become(connection);
-    await connection.connect();
+    this.room.move(dbUrl, cbor ? 'cbor' : 'json');
+    await this.room.connect();
   }
 
   /** The round trip to the server in ms; null when there is no connection. Rejects if it ends meanwhile. */
   testLatency(): Promise<number> | null {
-    if (this.connection === null || !this.status.connected) return null;
-    this.#latency ??= this.connection.latency().finally(() => {
+    if (!this.status.connected) return null;
+    this.#latency ??= this.room.latency().finally(() => {
       this.#latency = null;
     });
     return this.#latency;
@@ -91,24 +96,27 @@ export class DbConnection {
   /** Leaves the room for good, and ends all subscriptions. */
   disconnect(): void {
     this.closed = true;
+    this.queue = [];
     this.#leave();
-    for (const { end } of this.#keyListeners) end();
-    this.#keyListeners.clear();
+    for (const one of this.#keyListeners) this.#end(one);
   }
 
   /** Sends a message, now or when there is a connection. The answer goes to `messageListener`. */
   send(message: MessageToDb): void {
+    const passing = message.type === 'ping' || (message.type === 'push' && message.action.type === 'relay');
+    if (passing && this.room.status.state !== 'live' && this.queue.length < QUEUE_MAX) {
+      this.queue.push(message);
+      return;
+    }
     switch (message.type) {
       case 'push':
-        this.room
-          .push(message.key, message.value, message.action)
-          .done.catch((error: unknown) => this.#failed(error));
+        this.#tell(this.room.push(message.key, message.value, message.action).done);
         break;
       case 'get':
-        if (message.seq !== null) void this.#get(message.key, message.seq ?? 0);
+        this.#get(message.key, message.seq ?? 0);
         break;
       case 'ping':
-        void this.#ping(message.nonce);
+        this.#tell(this.room.latency(), () => ({ ...message, type: 'pong' }));
         break;
     }
   }
@@ -120,41 +128,50 @@ export class DbConnection {
     sizeCallback?: (size: number) => void,
     options: SubscribeOptions = {},
   ): void {
-    const hear = (event: KeyEvent) => {
-      if (event.type === 'push') {
-        listener({ seq: event.seq, value: event.value });
-      } else {
-        this.messageListener.dispatch({ type: 'init', key, data: [...event.entries] });
-        for (const entry of event.entries) listener(entry);
-      }
+    const end = this.room.subscribe(
+      key,
+      (event) => {
+        if (event.type === 'push') {
+          listener({ seq: event.seq, value: event.value });
+        } else {
+          this.messageListener.dispatch({ type: 'init', key, data: [...event.entries] });
+          for (const entry of event.entries) listener(entry);
+        }
+      },
+      options,
+    );
+    const told = (size: number) => {
+      if (size > 1) sizeCallback?.(size);
     };
-    this.#keyListeners.add({ key, listener, sizeCallback, end: this.room.subscribe(key, hear, options) });
+    this.#keyListeners.add({ key, listener, sizeCallback, ends: [end, this.room.onSize(key, told)] });
   }
 
-  /** Ends what `subscribe` began with the same arguments. */
+  /** Ends what `subscribe` began with the same arguments. `sizeCallback` may be left out. */
   unsubscribe(
     subject: Key,
     listener: (event: SequenceValue) => void,
     sizeCallback?: (size: number) => void,
   ): void {
     for (const one of this.#keyListeners) {
-      if (one.key !== subject || one.listener !== listener || one.sizeCallback !== sizeCallback) continue;
-      one.end();
-      this.#keyListeners.delete(one);
+      if (one.key !== subject || one.listener !== listener) continue;
+      if (sizeCallback !== undefined && one.sizeCallback !== sizeCallback) continue;
+      this.#end(one);
       return;
     }
   }
 
   /** The server's own page about this room. The id is in the fragment, which browsers do not send. */
   #debugUrl(): string {
-    return (this.connection?.url ?? '').replace(/\/room\/([^/]*)$/, '/inspector#room=$1');
+    return this.room.url.replace(/\/room\/([^/]*)$/, '/inspector#room=$1');
+  }
+
+  #end(listener: KeyListener): void {
+    this.#keyListeners.delete(listener);
+    for (const end of listener.ends) end();
   }
 
   #leave(): void {
-    for (const end of this.#ends.splice(0)) end();
-    this.room.become(undefined);
-    void this.connection?.close();
-    this.connection = null;
+    this.room.move(null);
     this.#setStatus(false);
   }
 
@@ -164,32 +181,22 @@ export class DbConnection {
     this.statusListener.dispatch(this.status);
   }
 
-  /** DriftDB tells lengths above one. */
-  #sized(key: Key, size: number): void {
-    if (size <= 1) return;
-    this.messageListener.dispatch({ type: 'stream_size', key, size });
-    for (const one of this.#keyListeners) if (one.key === key) one.sizeCallback?.(size);
+  #get(key: Key, above: number | null = 0): void {
+    if (above === null) return;
+    const init = (data: readonly SequenceValue[]): MessageFromDb => ({
+      type: 'init',
+      key,
+      data: data.filter(({ seq }) => seq > above),
+    });
+    this.#tell(this.room.get(key), init);
   }
 
-  #failed(error: unknown): void {
-    this.messageListener.dispatch({ type: 'error', message: asRoomError(error).message });
-  }
-
-  async #get(key: Key, above: number): Promise<void> {
-    try {
-      const data = await this.room.get(key);
-      this.messageListener.dispatch({ type: 'init', key, data: data.filter(({ seq }) => seq > above) });
-    } catch (error) {
-      this.#failed(error);
-    }
-  }
-
-  async #ping(nonce: number | undefined): Promise<void> {
-    try {
-      await this.connection?.latency();
-      this.messageListener.dispatch({ type: 'pong', ...(nonce === undefined ? {} : { nonce }) });
-    } catch (error) {
-      this.#failed(error);
-    }
+  /** Tells what it was answered with, or why it was not. */
+  #tell<Outcome>(answer: Promise<Outcome>, shape?: (outcome: Outcome) => MessageFromDb): void {
+    answer.then(
+      (outcome) => shape && this.messageListener.dispatch(shape(outcome)),
+      (error: unknown) =>
+        this.messageListener.dispatch({ type: 'error', message: asRoomError(error).message }),
+    );
   }
 }

@@ -1,6 +1,6 @@
 // DriftDB's presence by its names, over Presence: it calls back on leaves too.
 
-import { type Peer, Presence } from '../presence.ts';
+import { Presence } from '../presence.ts';
 import type { DbConnection } from './connection.ts';
 
 /** What goes over the wire. */
@@ -39,15 +39,15 @@ export class PresenceListener<T> {
 
   subscribe(): void {
     if (this.#presence !== undefined) return;
-    const { db, clientId, key, callback, minPresenceInterval, maxPresenceInterval } = this.#options;
+    const { db, clientId: client, key, callback, minPresenceInterval, maxPresenceInterval } = this.#options;
     this.#presence = new Presence<T>(db.room, {
       initial: this.#state,
-      client: clientId,
+      client,
       key,
       minIntervalMs: minPresenceInterval,
       maxIntervalMs: maxPresenceInterval,
     });
-    if (callback !== undefined) this.#presence.subscribe((peers) => callback(asRecord(peers)));
+    this.#presence.subscribe((peers) => callback?.(Object.fromEntries(peers)));
   }
 
   destroy(): void {
@@ -60,8 +60,4 @@ export class PresenceListener<T> {
     this.#state = value;
     this.#presence?.update(value);
   }
-}
-
-function asRecord<T>(peers: ReadonlyMap<string, Peer<T>>): Record<string, WrappedPresenceMessage<T>> {
-  return Object.fromEntries(peers);
 }

@@ -1,27 +1,7 @@
 // DriftDB's shared reducer by its names: a Compactor around one function.
 
-import { Compactable, Compactor } from './compactor.ts';
+import { Compactor } from './compactor.ts';
 import type { DbConnection } from './connection.ts';
-
-class ReducerCompactable<T, A> extends Compactable<T, A> {
-  override optimistic = true;
-  #reducer: (state: T, action: A) => T;
-  #initial: T;
-
-  constructor(reducer: (state: T, action: A) => T, initial: T) {
-    super();
-    this.#reducer = reducer;
-    this.#initial = initial;
-  }
-
-  override applyAction(state: T, action: A): T {
-    return this.#reducer(state, action);
-  }
-
-  override initialState(): T {
-    return this.#initial;
-  }
-}
 
 /** A shared state machine made of one function, which may change the state that it is given. */
 export class Reducer<T, A> {
@@ -35,9 +15,10 @@ export class Reducer<T, A> {
     db: DbConnection;
     callback: (state: T) => void;
   }) {
-    const { key, db, callback, sizeThreshold } = opts;
-    const compactable = new ReducerCompactable(opts.reducer, opts.initialValue);
-    this.compactor = new Compactor({ key, db, callback, sizeThreshold, compactable });
+    const { reducer: applyAction, initialValue, ...others } = opts;
+    const same = (state: unknown): T => state as T;
+    const hooks = { applyAction, initialState: () => initialValue, packState: same, unpackState: same };
+    this.compactor = new Compactor({ ...others, compactable: { ...hooks, optimistic: true, crdt: false } });
     this.dispatch = this.dispatch.bind(this);
   }
 

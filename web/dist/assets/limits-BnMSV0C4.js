@@ -1,1 +1,0 @@
-var e=1e4,t=16777216,n=1e3,r=4194304,i=1e3,a=1e4,o=2e4,s=2e4,c=1e4,l=3e4,u=5e3,d=828e5,f=3e4,p=3e4,m=1e3;export{n as a,m as c,e as d,i as f,u as h,r as i,o as l,s as m,l as n,a as o,f as p,d as r,p as s,c as t,t as u};
