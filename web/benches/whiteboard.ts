@@ -1,20 +1,24 @@
 // The whiteboard with a class of twenty at it: scripted pens that draw without a pause, two real browser pages, one of
-// them drawing too. Tells how long a stroke takes to its peers, whether any is missing, and how long frames take.
+// them drawing too. Tells how long a stroke takes to its peers, whether any is missing, how far frames are from each
+// other, and who took the processors meanwhile. The pages are as their users have them: nothing but the trace looks on.
 //
 // `node benches/run.js whiteboard`; SEABAG_PENS (20), SEABAG_SECONDS (60), SEABAG_BINARY.
 
 import { writeFile } from 'node:fs/promises';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import type { Drawn } from '../pages/whiteboard/probe.ts';
 import type { BoardSession } from '../pages/whiteboard/session.ts';
 import { RoomsApi } from '../src/client/room/api.ts';
-import { boardState, corner, type Drawer, openBoard, roomOf } from '../test/support/board.ts';
+import { boardState, corner, openBoard } from '../test/support/board.ts';
 import { fillBoard, scriptedPen } from '../test/support/pen.ts';
 import { Server } from '../test/support/server.ts';
 import { until } from '../test/support/until.ts';
-import { startChromium } from '../test/support/visit.ts';
+import { DESK, startChromium } from '../test/support/visit.ts';
+import { PlainPage } from './support/plain_page.ts';
+import { Processors } from './support/processors.ts';
+import { FRAMES, frameGaps, longestTask, TASKS, traced } from './support/trace.ts';
 
 const PENS = Number(process.env.SEABAG_PENS ?? 20);
 const SECONDS = Number(process.env.SEABAG_SECONDS ?? 60);
@@ -33,8 +37,8 @@ interface Notes {
   readonly drawn: (readonly [at: number, drawn: Drawn])[];
   readonly ups: number[];
   readonly longTasks: number[];
-  longestFrame: number;
-  frames: number;
+  /** Milliseconds between two frames, each. */
+  readonly frames: number[];
 }
 
 declare global {
@@ -48,27 +52,7 @@ export async function run(): Promise<void> {
   const server = await Server.start();
   const browser = await startChromium();
   try {
-    const drawing = await openBoard(browser, server.url);
-    const room = roomOf(drawing.page);
-    const watching = await openBoard(browser, server.url, room);
-    const pens: ScriptedPen[] = [];
-    while (pens.length < PENS) {
-      pens.push(
-        new ScriptedPen(await scriptedPen(`${server.url}/room/${room}`, `Pen ${pens.length}`), pens.length),
-      );
-    }
-    for (const { page } of [drawing, watching]) {
-      await until('everybody is there', async () => (await boardState(page)).people === PENS + 2, 60_000);
-      await takeNotes(page);
-    }
-    await browser.startTracing(watching.page, { categories: ['toplevel', '__metadata'] });
-    const end = performance.now() + SECONDS * 1000;
-    await Promise.all([...pens.map((pen) => pen.draw(end)), drawWithMouse(drawing, end)]);
-    const trace = await browser.stopTracing();
-    await report(drawing, watching, pens, trace);
-    for (const { session } of pens) session.close();
-    await drawing.context.close();
-    await watching.context.close();
+    await measurePens(server, browser);
     await measureLarge(server, browser);
   } finally {
     await browser.close();
@@ -76,12 +60,46 @@ export async function run(): Promise<void> {
   }
 }
 
+async function measurePens(server: Server, browser: Browser): Promise<void> {
+  const { room } = await new RoomsApi(server.url).createRoom();
+  const board = `${server.url}/whiteboard#room=${room}`;
+  const [drawing, watching] = [await PlainPage.open(browser, board), await PlainPage.open(browser, board)];
+  const pens: ScriptedPen[] = [];
+  while (pens.length < PENS) {
+    const session = await scriptedPen(`${server.url}/room/${room}`, `Pen ${pens.length}`);
+    pens.push(new ScriptedPen(session, pens.length));
+  }
+  for (const page of [drawing, watching]) {
+    await until('everybody is there', async () => Number((await facts(page)).people) === PENS + 2, 60_000);
+    await page.evaluate(`(${takeNotes})()`);
+  }
+  const processors = await Processors.watch(browser, server.pid);
+  const end = performance.now() + SECONDS * 1000;
+  let notes: Notes[] = [];
+  const trace = await traced(browser, FRAMES, async () => {
+    await Promise.all([...pens.map((pen) => pen.draw(end)), drawWithMouse(drawing, end)]);
+    // Before the trace is written: what its writing costs is nobody's.
+    notes = await Promise.all([drawing, watching].map(readNotes));
+  });
+  const shares = await processors.shares();
+  await report(drawing, watching, pens, notes);
+  await reportTrace(trace, shares);
+  for (const { session } of pens) session.close();
+  await drawing.close();
+  await watching.close();
+}
+
+/** What the page says of itself, see pages/whiteboard/probe.ts. */
+async function facts(page: PlainPage): Promise<Record<string, string>> {
+  return JSON.parse(String(await page.evaluate('JSON.stringify(document.documentElement.dataset)')));
+}
+
 /** How a board of many strokes opens, and how long its tasks are while it is moved and zoomed. */
 async function measureLarge(server: Server, browser: Browser): Promise<void> {
   const { room } = await new RoomsApi(server.url).createRoom();
   await fillBoard(`${server.url}/room/${room}`, LARGE_STROKES);
   const { page, context } = await openBoard(browser, server.url);
-  await browser.startTracing(page, { categories: ['toplevel', '__metadata'] });
+  await browser.startTracing(page, { categories: TASKS });
   const started = performance.now();
   await page.evaluate((id) => {
     location.hash = `#room=${id}`;
@@ -163,70 +181,70 @@ function wall(): number {
   return performance.timeOrigin + performance.now();
 }
 
-async function drawWithMouse({ page }: Drawer, end: number): Promise<void> {
-  const { left, top, width, height } = await corner(page);
+async function drawWithMouse(page: PlainPage, end: number): Promise<void> {
+  const middle = { x: DESK.width / 2, y: DESK.height / 2 };
   let down = false;
   for (let step = 0; performance.now() < end; step += 1) {
     const started = performance.now();
-    const x = left + width / 2 + Math.cos(step / 12) * 200;
-    const y = top + height / 2 + Math.sin(step / 9) * 120;
-    await page.mouse.move(x, y);
+    const x = middle.x + Math.cos(step / 12) * 200;
+    const y = middle.y + Math.sin(step / 9) * 120;
+    await page.mouse('mouseMoved', x, y, down);
     const place = step % MOUSE_STROKE_POINTS;
-    if (place === 0) await page.mouse.down();
-    if (place === MOUSE_STROKE_POINTS - 1) await page.mouse.up();
+    if (place === 0) await page.mouse('mousePressed', x, y, true);
+    if (place === MOUSE_STROKE_POINTS - 1) await page.mouse('mouseReleased', x, y, false);
     down = place !== MOUSE_STROKE_POINTS - 1;
     await new Promise((resolve) =>
       setTimeout(resolve, Math.max(0, MOUSE_MS - (performance.now() - started))),
     );
   }
-  if (down) await page.mouse.up();
+  if (down) await page.mouse('mouseReleased', middle.x, middle.y, false);
 }
 
-async function takeNotes(page: Page): Promise<void> {
-  await page.evaluate(() => {
-    const wallNow = () => performance.timeOrigin + performance.now();
-    const notes: Notes = { drawn: [], ups: [], longTasks: [], longestFrame: 0, frames: 0 };
-    window.seabagNotes = notes;
-    document.addEventListener('seabag:drawn', (event) => {
-      if (event instanceof CustomEvent) notes.drawn.push([wallNow(), event.detail]);
-    });
-    document.addEventListener('pointerup', () => notes.ups.push(wallNow()), { capture: true });
-    new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) notes.longTasks.push(entry.duration);
-    }).observe({ type: 'longtask' });
-    let last: number | undefined;
-    const frame = (now: number) => {
-      if (last !== undefined) notes.longestFrame = Math.max(notes.longestFrame, now - last);
-      last = now;
-      notes.frames += 1;
-      requestAnimationFrame(frame);
-    };
-    requestAnimationFrame(frame);
+/** Runs in the page. */
+function takeNotes(): void {
+  const wallNow = () => performance.timeOrigin + performance.now();
+  const notes: Notes = { drawn: [], ups: [], longTasks: [], frames: [] };
+  window.seabagNotes = notes;
+  document.addEventListener('seabag:drawn', (event) => {
+    if (event instanceof CustomEvent) notes.drawn.push([wallNow(), event.detail]);
   });
+  document.addEventListener('pointerup', () => notes.ups.push(wallNow()), { capture: true });
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) notes.longTasks.push(entry.duration);
+  }).observe({ type: 'longtask' });
+  let last: number | undefined;
+  const frame = (now: number) => {
+    if (last !== undefined) notes.frames.push(now - last);
+    last = now;
+    requestAnimationFrame(frame);
+  };
+  requestAnimationFrame(frame);
 }
 
-async function readNotes(page: Page): Promise<Notes> {
-  const notes = await page.evaluate(() => window.seabagNotes);
-  if (notes === undefined) throw new Error('the page took no notes');
-  return notes;
+async function readNotes(page: PlainPage): Promise<Notes> {
+  return JSON.parse(String(await page.evaluate('JSON.stringify(window.seabagNotes)')));
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 async function report(
-  drawing: Drawer,
-  watching: Drawer,
+  drawing: PlainPage,
+  watching: PlainPage,
   pens: readonly ScriptedPen[],
-  trace: Buffer,
+  [framesA, framesB]: readonly Notes[],
 ): Promise<void> {
-  const own = await readNotes(drawing.page);
+  if (framesA === undefined || framesB === undefined) throw new Error('two pages');
   const fromPens = pens.reduce((sum, pen) => sum + pen.strokes, 0);
-  const expected = fromPens + own.ups.length;
-  for (const { page } of [drawing, watching]) {
+  const expected = fromPens + framesA.ups.length;
+  for (const page of [drawing, watching]) {
     await until(`all ${expected} strokes are painted`, async () => {
-      const state = await boardState(page);
-      return state.strokes === expected && state.drawn === expected && state.settled;
+      const { strokes, drawn, settled } = await facts(page);
+      return Number(strokes) === expected && Number(drawn) === expected && settled === 'true';
     });
   }
-  const [a, b] = [await readNotes(drawing.page), await readNotes(watching.page)];
+  const [a, b] = [await readNotes(drawing), await readNotes(watching)];
   for (const notes of [a, b]) for (const pen of pens) expectComplete(notes, pen);
   const authors = new Set(pens.map(({ session }) => session.author));
   // Whoever is no pen is the drawing page.
@@ -237,7 +255,6 @@ async function report(
     ['stored stroke, pen up to painted, pen to page', storedLatencies(b, pens)],
     ['stored stroke, pen up to painted, page to page', storedPageLatencies(a, b, isOwn)],
   ];
-  const print = (line: string) => process.stdout.write(`${line}\n`);
   print(`${PENS} pens, ${SECONDS} s, ${expected} strokes, none missing, none twice, on two pages`);
   print('| ms | n | p50 | p95 | p99 | max |');
   print('|---|---|---|---|---|---|');
@@ -245,22 +262,34 @@ async function report(
   print('');
   print('| frames | drawing page | watching page |');
   print('|---|---|---|');
-  print(`| frames | ${a.frames} | ${b.frames} |`);
-  print(
-    `| longest time between two frames, ms | ${a.longestFrame.toFixed(0)} | ${b.longestFrame.toFixed(0)} |`,
-  );
-  print(`| long tasks (over 50 ms) | ${a.longTasks.length} | ${b.longTasks.length} |`);
-  print(`| longest of them, ms | ${longest(a.longTasks)} | ${longest(b.longTasks)} |`);
-  const [wallMs, processorMs] = longestTask(trace);
-  print(`| longest task of a main thread in the trace, ms of the clock | ${wallMs.toFixed(0)} | |`);
-  print(`| the same, ms of the processor | ${processorMs.toFixed(0)} | |`);
-  print(`| share of a processor that a main thread took | ${(processorShare(trace) * 100).toFixed(0)} % | |`);
-  print(`\nload of this machine's ${cpus().length} processors: ${loadavg()[0]?.toFixed(1)}`);
+  const row = (name: string, tell: (notes: Notes) => string) =>
+    print(`| ${name} | ${tell(framesA)} | ${tell(framesB)} |`);
+  row('frames a second', ({ frames }) => (frames.length / SECONDS).toFixed(0));
+  row('between two frames, ms: p50, p95, p99, max', ({ frames }) => summary(frames).replace(/^\d+ \| /, ''));
+  row('of them above 50 ms', ({ frames }) => above(frames, 50));
+  row(`of them above ${FRAME_MS_MAX} ms`, ({ frames }) => above(frames, FRAME_MS_MAX));
+  row('tasks of the main thread above 50 ms', ({ longTasks }) => above(longTasks, 50));
+  row('the longest of them, ms', ({ longTasks }) => longest(longTasks));
+  print('');
+}
+
+async function reportTrace(trace: Buffer, shares: readonly (readonly [string, number])[]): Promise<void> {
+  const pages = frameGaps(trace).filter((gaps) => gaps.length > SECONDS);
+  for (const gaps of pages) {
+    const late = above(gaps, FRAME_MS_MAX);
+    print(
+      `frames that were drawn, by the trace: ${gaps.length}, ${late} of them more than ${FRAME_MS_MAX} ms after the one before, at most ${longest(gaps)} ms`,
+    );
+  }
   const file = path.join(tmpdir(), 'seabag-whiteboard-trace.json');
   await writeFile(file, trace);
-  const slow = wallMs > FRAME_MS_MAX ? 'YES' : 'none';
-  const busy = processorMs > FRAME_MS_MAX ? 'YES' : 'none';
-  print(`frames above ${FRAME_MS_MAX} ms: ${slow} by the clock, ${busy} by the work in them; trace: ${file}`);
+  print(`the trace: ${file}\n`);
+  print('| share of a processor | % |');
+  print('|---|---|');
+  for (const [name, share] of shares.filter(([, part]) => part > 0.005)) {
+    print(`| ${name} | ${(share * 100).toFixed(0)} |`);
+  }
+  print(`\n${cpus().length} processors, load ${loadavg()[0]?.toFixed(1)}`);
 }
 
 /** Every stroke of a pen came once, in order. */
@@ -331,44 +360,6 @@ function longest(values: readonly number[]): string {
   return values.length === 0 ? '-' : Math.max(...values).toFixed(0);
 }
 
-interface TraceEvent {
-  readonly name: string;
-  readonly ph: string;
-  readonly pid: number;
-  readonly tid: number;
-  readonly ts: number;
-  /** Microseconds of the clock, and of the processor: the difference is what other programs took. */
-  readonly dur?: number;
-  readonly tdur?: number;
-  readonly args?: { readonly name?: string };
-}
-
-/** The tasks of the pages' main threads, a list a thread. */
-function mainTasks(trace: Buffer): TraceEvent[][] {
-  const { traceEvents } = JSON.parse(trace.toString()) as { traceEvents: readonly TraceEvent[] };
-  const mains = traceEvents.filter(
-    ({ name, args }) => name === 'thread_name' && args?.name === 'CrRendererMain',
-  );
-  return mains.map(({ pid, tid }) =>
-    traceEvents.filter(
-      (event) => event.name === 'ThreadControllerImpl::RunTask' && event.pid === pid && event.tid === tid,
-    ),
-  );
-}
-
-/** The longest task of any page's main thread: milliseconds of the clock, and of the processor. */
-function longestTask(trace: Buffer): [number, number] {
-  const tasks = mainTasks(trace).flat();
-  const most = (pick: (task: TraceEvent) => number | undefined) =>
-    tasks.reduce((found, task) => Math.max(found, (pick(task) ?? 0) / 1000), 0);
-  return [most(({ dur }) => dur), most(({ tdur }) => tdur)];
-}
-
-/** How much of one processor the busiest main thread took. */
-function processorShare(trace: Buffer): number {
-  const shares = mainTasks(trace).map((tasks) => {
-    const span = (tasks.at(-1)?.ts ?? 0) - (tasks[0]?.ts ?? 0);
-    return span > 0 ? tasks.reduce((sum, { tdur = 0 }) => sum + tdur, 0) / span : 0;
-  });
-  return Math.max(0, ...shares);
+function above(values: readonly number[], bound: number): string {
+  return String(values.filter((value) => value > bound).length);
 }

@@ -5,7 +5,6 @@ export { uniqueClientId } from './client/room/driftdb/client_id.ts';
 export { Compactable, Compactor } from './client/room/driftdb/compactor.ts';
 export { DbConnection, type DbConnectionParams } from './client/room/driftdb/connection.ts';
 export { HttpConnection } from './client/room/driftdb/http.ts';
-export { LatencyTest } from './client/room/driftdb/latency.ts';
 export {
   PresenceListener,
   type PresenceMessage,

@@ -84,7 +84,12 @@ struct Activity {
 pub struct Engine {
     shared: Arc<Shared>,
     watcher: Option<JoinHandle<()>>,
+    /// What was said since the start, for whoever asks first: sessions may say something before anybody can ask.
+    early: Mutex<Option<Reports>>,
 }
+
+/// What sessions say, each with its link.
+type Reports = broadcast::Receiver<(LinkId, Report)>;
 
 impl Engine {
     /// Begins to sync with all links of the database, and with those that are added later. Inside a tokio runtime.
@@ -94,9 +99,10 @@ impl Engine {
         options: EngineOptions,
     ) -> Result<Self, ClientError> {
         let shared = Shared::new(database, seed, options);
+        let early = Mutex::new(Some(shared.activity.reports.subscribe()));
         shared.follow_links().await?;
         let watcher = tokio::spawn(watch_elsewhere(Arc::clone(&shared)));
-        Ok(Self { shared, watcher: Some(watcher) })
+        Ok(Self { shared, watcher: Some(watcher), early })
     }
 
     /// Brings all sides together once: ends when every link is in sync or in trouble, or the time is up.
@@ -108,7 +114,7 @@ impl Engine {
     ) -> Result<Vec<LinkOutcome>, ClientError> {
         let shared = Shared::new(database, seed, EngineOptions { once: true, ..options });
         shared.follow_links().await?;
-        let engine = Self { shared, watcher: None };
+        let engine = Self { shared, watcher: None, early: Mutex::default() };
         // Time that is up is no error: the outcome says who is still working.
         let _ = timeout(deadline, engine.settled()).await;
         let activity = engine.shared.activity.snapshot();
@@ -151,9 +157,11 @@ impl Engine {
         command(&self.shared.sender(link)?, Event::DeleteAccount).await
     }
 
-    /// What sessions say from now on. Who is too far behind misses some, and is told how many.
+    /// What sessions say: to who asks first from the start on, to others from now on. Who is too far behind misses some,
+    /// and is told how many.
     pub fn reports(&self) -> broadcast::Receiver<(LinkId, Report)> {
-        self.shared.activity.reports.subscribe()
+        let early = self.early.lock().take();
+        early.unwrap_or_else(|| self.shared.activity.reports.subscribe())
     }
 
     /// How it stands.

@@ -9,11 +9,12 @@ use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use seabag_protocol::host::bag::BagSeq;
 use seabag_protocol::room::name::RoomSeq;
-use seabag_store::{LocalStore, Options, Store, StoreError, check};
+use seabag_store::{LocalStore, Options, Snapshot, Store, StoreError, check};
 
 use support::accounts::{AccountModel, bag, commit_account, key};
 use support::image::Image;
@@ -67,6 +68,21 @@ impl Acknowledged {
         self.room.check_loaded(store, hash(1)).await;
         self.account.check(&*store.snapshot());
     }
+
+    /// Reads everything by its name. That looks into parts of files that walking through all rows passes by.
+    fn read(&self, snapshot: &dyn Snapshot) -> Result<(), StoreError> {
+        for key in self.room.keys.keys() {
+            snapshot.read_stream(self.room.number, &self.room.plan_stream(key.as_str(), 0))?;
+        }
+        let account = &self.account;
+        snapshot.account(&account.key)?;
+        let numbers: Vec<_> = (0..=account.record.last.0 + 1).map(BagSeq).collect();
+        snapshot.bodies(account.number, &numbers, usize::MAX)?;
+        snapshot.held_bags(account.number, &numbers)?;
+        let bags = account.bags.values().chain(account.gone.values());
+        snapshot.find_bags(account.number, &bags.map(|bag| bag.identity()).collect::<Vec<_>>())?;
+        Ok(())
+    }
 }
 
 /// A store with acknowledged commits, copied while it is open: as a killed process leaves it. Also where its
@@ -93,6 +109,7 @@ fn killed_store_of(
                 before_last = Image::take(&path).journal().1.len() as u64;
             }
             if reopened && number == commits / 2 {
+                let _quiet = nobody_is_starting();
                 store.close().await.unwrap();
                 store = LocalStore::open(&path, options).unwrap();
             }
@@ -112,6 +129,14 @@ fn killed_store_of(
     })
 }
 
+/// Who starts a child takes this for writing, who opens a directory twice for reading: a child that is just being
+/// started holds what this process has open, its locks too.
+static STARTING: RwLock<()> = RwLock::new(());
+
+fn nobody_is_starting() -> impl Drop {
+    STARTING.read().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Opens what a crash left. Everything acknowledged must be there, or the refusal must have a name.
 fn opens_whole_or_refuses(path: &Path, acknowledged: &Acknowledged, what: &str) -> bool {
     match LocalStore::open(path, &options()) {
@@ -122,7 +147,11 @@ fn opens_whole_or_refuses(path: &Path, acknowledged: &Acknowledged, what: &str) 
                     Ok(Some((number, _))) if number == acknowledged.room.number => match store.check() {
                         Ok(findings) => {
                             assert_eq!(findings, [], "{what}");
-                            acknowledged.check(&store).await;
+                            match acknowledged.read(&*store.snapshot()) {
+                                Ok(()) => acknowledged.check(&store).await,
+                                Err(StoreError::Damaged(_) | StoreError::Io(_)) => {}
+                                Err(other) => panic!("{what}: {other}"),
+                            }
                         }
                         Err(StoreError::Damaged(_) | StoreError::Io(_)) => {}
                         Err(other) => panic!("{what}: {other}"),
@@ -205,6 +234,7 @@ fn a_killed_store_opens_with_everything_acknowledged() {
     }
     let (image, acknowledged) = store_with_tables();
     let mut trial = Trial::new(image, acknowledged);
+    let _quiet = nobody_is_starting();
     trial.run("unharmed, with tables", |path| assert_eq!(check(path, &options()).unwrap(), []));
     assert_eq!(trial.opened, 1);
 }
@@ -273,6 +303,7 @@ fn a_byte_flipped_in_any_file_is_noticed_or_harmless() {
 
 #[test]
 fn a_refusal_harms_nothing() {
+    let _quiet = nobody_is_starting();
     let (image, acknowledged, _) = killed_store(20, false);
     let (journal, bytes, _) = image.journal().clone();
     let (mut trial, middle) = (Trial::new(image, acknowledged.clone()), bytes.len() as u64 / 2);
@@ -292,6 +323,7 @@ fn a_refusal_harms_nothing() {
 
 #[test]
 fn loss_that_is_accepted_opens_what_is_left() {
+    let _quiet = nobody_is_starting();
     let (image, acknowledged, before_last) = killed_store(12, false);
     let directory = scratch();
     let path = directory.path().join("store");
@@ -344,13 +376,13 @@ fn a_process_that_is_killed_while_it_writes_loses_nothing() {
     let path = directory.path().join("store");
     let mut acknowledged = Vec::new();
     for round in 0..5_u64 {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["child_that_writes_until_it_is_killed", "--exact", "--nocapture"])
-            .env("SEABAG_CRASH_DIRECTORY", &path)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut program = Command::new(std::env::current_exe().unwrap());
+        program.args(["child_that_writes_until_it_is_killed", "--exact", "--nocapture"]);
+        program.env("SEABAG_CRASH_DIRECTORY", &path).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = {
+            let _starting = STARTING.write().unwrap_or_else(PoisonError::into_inner);
+            program.spawn().unwrap()
+        };
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut last = None;
         for line in lines.by_ref().map_while(Result::ok) {
@@ -383,6 +415,7 @@ fn a_process_that_is_killed_while_it_writes_loses_nothing() {
 
 #[test]
 fn a_second_process_is_told_that_the_directory_is_in_use() {
+    let _quiet = nobody_is_starting();
     let directory = scratch();
     let path = directory.path().join("store");
     let store = LocalStore::open(&path, &options()).unwrap();

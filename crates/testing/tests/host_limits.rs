@@ -2,6 +2,7 @@
 //! docs/operations.md).
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+use futures_util::future::join_all;
 use seabag_protocol::host::bag::BagSeq;
 use seabag_protocol::host::prune::{PrunePair, PruneReason};
 use seabag_protocol::host::response::Subscription;
@@ -85,15 +86,8 @@ async fn who_asks_too_often_is_told_when_to_come_back_and_others_notice_nothing(
     let (eager, other) = (Account::new(1), Account::new(2));
     eager.register(&server).await;
     other.register(&server).await;
-    let mut limited = None;
-    for _ in 0..50 {
-        let answer = status_of_peek(&server, &eager).await;
-        if answer.reply.status != 200 {
-            limited = Some(answer);
-            break;
-        }
-    }
-    let limited = limited.expect("a limit");
+    let answers = join_all((0..50).map(|_| status_of_peek(&server, &eager))).await;
+    let limited = answers.into_iter().find(|answer| answer.reply.status != 200).expect("a limit");
     assert_eq!((limited.reply.status, limited.status()), (429, Status::HostError));
     assert!(limited.reply.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
     assert_eq!(limited.reply.header("access-control-allow-origin"), Some("*"));
@@ -110,12 +104,15 @@ async fn accounts_are_bounded_in_number_and_rate() {
     assert_eq!((third.reply.status, third.status()), (200, Status::UserNotRegistered));
     Account::new(1).register(&server).await;
     let server = Setup::new().flag("accounts-created-per-second-max", 1).start().await;
-    let mut statuses = Vec::new();
-    for index in 0..10 {
-        let answer = post(&server, "/user", Account::new(index).request(&[])).await;
-        statuses.push((answer.reply.status, answer.status()));
-    }
-    assert_eq!(statuses[0], (200, Status::Success));
+    let register = |index| {
+        let server = &server;
+        async move {
+            let answer = post(server, "/user", Account::new(index).request(&[])).await;
+            (answer.reply.status, answer.status())
+        }
+    };
+    assert_eq!(register(0).await, (200, Status::Success));
+    let statuses = join_all((1..10).map(register)).await;
     assert!(statuses.contains(&(429, Status::HostError)), "{statuses:?}");
 }
 

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use seabag_testing::http_client::to_cbor;
 use seabag_testing::process::{ServerProcess, Setup};
 use seabag_testing::raw::{RawSocket, close_code, frame, frames, header};
@@ -318,15 +319,8 @@ async fn too_many_pushes_close_with_4101_and_too_many_rooms_are_429() {
         assert!(error["retry_ms"].as_u64().is_some_and(|ms| ms > 0));
         assert!(matches!(&end, Incoming::Closed(4101, reason) if reason.contains("retry_ms=")), "{end:?}");
     }
-    let mut refused = None;
-    for _ in 0..20 {
-        let reply = server.request("POST", "/new").send().await;
-        if reply.status != 200 {
-            refused = Some(reply);
-            break;
-        }
-    }
-    let refused = refused.expect("some were too many");
+    let replies = join_all((0..20).map(|_| server.request("POST", "/new").send())).await;
+    let refused = replies.into_iter().find(|reply| reply.status != 200).expect("some were too many");
     assert_eq!((refused.status, refused.code().as_str()), (429, "rate_limited"));
     assert!(refused.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
     sleep(Duration::from_millis(refused.json()["retry_ms"].as_u64().unwrap() + 1_000)).await;

@@ -162,6 +162,21 @@ async fn writes_of_another_process_on_the_same_file_are_pushed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_asks_first_hears_what_was_said_from_the_start_on() {
+    let server = ServerProcess::start().await;
+    let device = Device::new(1, &[url(&server)]);
+    let engine = device.engine().await;
+    engine.settled().await;
+    let (mut reports, mut said) = (engine.reports(), Vec::new());
+    while let Ok((_, report)) = reports.try_recv() {
+        said.push(report);
+    }
+    assert_eq!(said.first(), Some(&Report::Registered), "{said:?}");
+    assert!(said.contains(&Report::InSync), "{said:?}");
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn links_that_come_and_go_are_followed() {
     let server = ServerProcess::start().await;
     let mut device = Device::new(1, &[]);

@@ -1,5 +1,5 @@
-// The first sync of a device, and where its time goes. The parts of it run one after the other, so they can be timed where
-// they begin and end: nothing of the package is changed but the functions that are timed.
+// The first sync of a device, and where its time goes. Each part is timed where it begins and ends; parts run side by side,
+// so that they add up to more than the whole. Nothing of the package is changed but the functions that are timed.
 
 import { BoxKey } from '../../src/crypto/box_key.ts';
 import { Sealer } from '../../src/crypto/seal.ts';

@@ -15,10 +15,11 @@ import { middleOf, Pen } from './pen.ts';
 import { keepName, ownPerson, Pens } from './people.ts';
 import { openPeople } from './people_dialog.ts';
 import { Probe } from './probe.ts';
-import { BoardSession, type BoardStatus, type Person } from './session.ts';
+import { type BoardEvents, BoardSession, type Person } from './session.ts';
 import { statusText } from './status.ts';
 import { toSteps } from './stroke.ts';
 import { Toolbar } from './toolbar.ts';
+import { UnsentStrokes } from './unsent.ts';
 import { around, contains, fitted, HOME, type Place, panned, shownBox, toBoard, zoomed } from './view.ts';
 
 const ZOOM_STEP = 1.25;
@@ -55,6 +56,7 @@ export class BoardPage {
   #placed = false;
   /** The keyboard's pen draws. */
   #penDown = false;
+  #statusStale = false;
   #waitingSinceMs: number | undefined;
 
   constructor(page: Page, room: string, connection: RoomConnection) {
@@ -86,10 +88,15 @@ export class BoardPage {
     );
     this.#picture = new Picture(this.#stored, this.#live, colours, {
       strokes: () => this.session.board.strokes,
-      beforeFrame: (now) => this.#pens.frame(now, this.#picture.view, this.#picture.size),
+      beforeFrame: (now) => {
+        if (this.#statusStale) this.#showStatus();
+        return this.#pens.frame(now, this.#picture.view, this.#picture.size);
+      },
       afterFrame: () => this.#drawn(),
     });
-    this.session = this.#newSession(connection);
+    const unsent = new UnsentStrokes(room);
+    this.session = this.#newSession(connection, unsent);
+    unsent.adopt(this.session.author, (changes) => this.session.restore(changes), this.#ends.signal);
     this.#pen = new Pen(this.#live, {
       down: (place) => this.#down(place),
       move: (places) => this.#move(places),
@@ -115,26 +122,30 @@ export class BoardPage {
     this.#picture.destroy();
   }
 
-  #newSession(connection: RoomConnection): BoardSession {
-    return new BoardSession(connection, this.#person, {
+  #newSession(connection: RoomConnection, unsent: UnsentStrokes): BoardSession {
+    const events: BoardEvents = {
       changed: () => this.#picture.wake(),
       stored: (id) => this.#probe.stored(id),
       grew: (id, growing) => {
         this.#probe.grew(id, growing);
         this.#picture.grow(id, growing);
       },
-      dropped: (id) => this.#picture.drop(id),
+      dropped: (id) => {
+        this.#probe.dropped(id);
+        this.#picture.drop(id);
+      },
       moved: (by, at) => {
         this.#pens.move(by, at);
         this.#picture.wake();
       },
-      status: (status) => this.#showStatus(status),
+      status: () => this.#statusChanged(),
       people: (people) => {
         this.#pens.setPeople(people);
         this.#picture.wake();
       },
       trouble: (text) => announce(text, 'error'),
-    });
+    };
+    return new BoardSession(connection, this.#person, events, unsent);
   }
 
   #listen(board: HTMLElement): void {
@@ -147,7 +158,7 @@ export class BoardPage {
     this.#followPixelRatio(resize);
     resize();
     this.#dark.addEventListener('change', () => this.#setPaper(), { signal });
-    addEventListener('beforeunload', (event) => this.session.status.waiting > 0 && event.preventDefault(), {
+    addEventListener('beforeunload', (event) => this.session.status.unkept > 0 && event.preventDefault(), {
       signal,
     });
     listenToKeys(
@@ -270,13 +281,21 @@ export class BoardPage {
     this.#toolbar.setState({ readOnly: this.session.status.readOnly, canUndo: this.session.canUndo });
   }
 
-  #showStatus(status: BoardStatus): void {
+  /** It changes with every message, and is shown with the next frame. */
+  #statusChanged(): void {
+    this.#statusStale = true;
+    this.#picture.wake();
+  }
+
+  #showStatus(): void {
+    this.#statusStale = false;
+    const { status } = this.session;
     if (status.state === 'live' && !this.#placed) this.#placeFirst();
     const now = performance.now();
     this.#waitingSinceMs = status.waiting === 0 ? undefined : (this.#waitingSinceMs ?? now);
     const waited = this.#waitingSinceMs !== undefined && now - this.#waitingSinceMs > WAITING_SHOWN_MS;
     if (this.#waitingSinceMs !== undefined && !waited) {
-      setTimeout(() => !this.#ends.signal.aborted && this.#showStatus(this.session.status), WAITING_SHOWN_MS);
+      setTimeout(() => !this.#ends.signal.aborted && this.#statusChanged(), WAITING_SHOWN_MS);
     }
     const text = statusText(status, waited);
     // Only what is new is set, since a screen reader speaks it.
@@ -284,7 +303,6 @@ export class BoardPage {
     const people = status.people === 1 ? '1 person' : `${status.people} people`;
     if (this.#people.textContent !== people) this.#people.textContent = people;
     this.#showTools();
-    this.#picture.wake();
   }
 
   #drawn(): void {

@@ -2,7 +2,8 @@
 // drawing happens in one animation frame, in slices, so that a board of any size never holds up a pen.
 
 import type { PlacedStroke } from './model.ts';
-import { aim, drawGrowing, drawStroke, type Paper } from './paint.ts';
+import { Pace } from './pace.ts';
+import { aim, drawStroke, type Paper } from './paint.ts';
 import type { Style } from './stroke.ts';
 import { HOME, overlaps, type Size, shownBox, type View } from './view.ts';
 
@@ -70,6 +71,9 @@ export class Picture {
   #frame: number | undefined;
   #slice = SLICE_FIRST;
   #lastFrameMs = 0;
+  readonly #pace = new Pace();
+  /** The frame that comes was asked for in the one before it. */
+  #follows = false;
 
   constructor(stored: HTMLCanvasElement, live: HTMLCanvasElement, paper: Paper, source: PictureSource) {
     this.#source = source;
@@ -77,9 +81,10 @@ export class Picture {
     this.#stored = stored;
     this.#live = live;
     this.#spare = document.createElement('canvas');
-    this.#storedContext = context(stored);
+    // Paper that nothing shines through: the browser need not look at what lies below.
+    this.#storedContext = context(stored, { alpha: false });
     this.#liveContext = context(live);
-    this.#spareContext = context(this.#spare);
+    this.#spareContext = context(this.#spare, { alpha: false });
   }
 
   get view(): View {
@@ -116,6 +121,7 @@ export class Picture {
       canvas.width = Math.round(this.#size.width * this.#pixelRatio);
       canvas.height = Math.round(this.#size.height * this.#pixelRatio);
     }
+    this.#layPaper(this.#storedContext);
     this.#redrawAll();
   }
 
@@ -172,19 +178,31 @@ export class Picture {
   }
 
   #newRedraw(): Redraw {
-    this.#spareContext.setTransform(1, 0, 0, 1, 0, 0);
-    this.#spareContext.clearRect(0, 0, this.#spare.width, this.#spare.height);
+    this.#layPaper(this.#spareContext);
     return { strokes: this.#source.strokes(), view: this.#view, next: 0 };
+  }
+
+  /** A canvas without anything on it. */
+  #layPaper(target: CanvasRenderingContext2D): void {
+    target.setTransform(1, 0, 0, 1, 0, 0);
+    target.fillStyle = this.#paper.ground;
+    target.fillRect(0, 0, target.canvas.width, target.canvas.height);
   }
 
   #draw(now: number): void {
     this.#frame = undefined;
+    this.#follows = !this.#pace.due(now, this.#follows) || this.#drawFrame(now);
+    this.#lastFrameMs = now;
+    if (this.#follows) this.wake();
+  }
+
+  /** True when a further frame is needed. */
+  #drawFrame(now: number): boolean {
     const again = this.#source.beforeFrame(now);
     this.#drawStored(now);
     this.#drawLive();
-    this.#lastFrameMs = now;
     this.#source.afterFrame();
-    if (again || !this.settled) this.wake();
+    return again || !this.settled;
   }
 
   #drawStored(now: number): void {
@@ -212,7 +230,6 @@ export class Picture {
     redraw.next = this.#drawFrom(this.#spareContext, redraw.strokes, redraw.next, redraw.view);
     if (redraw.next < redraw.strokes.length) return;
     this.#storedContext.setTransform(1, 0, 0, 1, 0, 0);
-    this.#storedContext.globalCompositeOperation = 'copy';
     this.#storedContext.drawImage(this.#spare, 0, 0);
     this.#storedView = redraw.view;
     this.#shown = redraw.strokes;
@@ -264,14 +281,17 @@ export class Picture {
     for (const drawing of this.#growing.values()) {
       const { style, points } = drawing.growing;
       if (drawing.drawn >= points.length / 2) continue;
-      drawGrowing(context, style, points, drawing.drawn, this.#paper);
+      drawStroke(context, style, points, this.#paper, drawing.drawn);
       drawing.drawn = points.length / 2;
     }
   }
 }
 
-function context(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
-  const found = canvas.getContext('2d');
+function context(
+  canvas: HTMLCanvasElement,
+  settings: CanvasRenderingContext2DSettings = {},
+): CanvasRenderingContext2D {
+  const found = canvas.getContext('2d', settings);
   if (found === null) throw new Error('this browser draws no canvas');
   return found;
 }

@@ -63,35 +63,13 @@ export function aim(context: CanvasRenderingContext2D, view: View, size: Size, p
   context.lineJoin = 'round';
 }
 
-/** Draws a stroke for good: the eraser takes away what is there. */
+/** Draws a stroke from its point number `from` on; the eraser draws paper. */
 export function drawStroke(
   context: CanvasRenderingContext2D,
   style: Style,
   points: readonly number[],
   colours: Paper,
-): void {
-  context.globalCompositeOperation = style.ink === 'eraser' ? 'destination-out' : 'source-over';
-  line(context, style, points, 0, colours);
-}
-
-/** Draws the part of a growing stroke from its point number `from` on, over everything: the eraser shows as paper. */
-export function drawGrowing(
-  context: CanvasRenderingContext2D,
-  style: Style,
-  points: readonly number[],
-  from: number,
-  colours: Paper,
-): void {
-  context.globalCompositeOperation = 'source-over';
-  line(context, style, points, from, colours);
-}
-
-function line(
-  context: CanvasRenderingContext2D,
-  style: Style,
-  points: readonly number[],
-  from: number,
-  colours: Paper,
+  from = 0,
 ): void {
   context.strokeStyle = colour(style.ink, colours);
   context.lineWidth = style.width * STEPS_PER_UNIT;

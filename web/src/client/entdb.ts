@@ -1,7 +1,6 @@
 // What users see: a private database of entities on this device, and the hosts that it syncs with. It puts database,
 // seed, tabs and engine together, and has no rule of its own.
 
-import type { Seed } from '../crypto/seed.ts';
 import {
   type Change,
   Database,
@@ -23,75 +22,33 @@ import { memoryStorage } from '../entdb/storage/memory.ts';
 import { SeabagError } from '../protocol/error.ts';
 import type { Eid } from '../protocol/host/eid.ts';
 import type { Exported, ImportOutcome } from './archive.ts';
-import { Commands } from './commands.ts';
-import { Engine } from './engine.ts';
 import { HostAddress } from './host/address.ts';
-import type { WebSocketConstructor } from './host/notice_socket.ts';
+import {
+  LABEL_DEFAULT,
+  type LinkInfo,
+  type LinkOptions,
+  NAME_DEFAULT,
+  type OpenOptions,
+  type Patch,
+} from './options.ts';
 import { ClosingGuard, isOffline, onReturn, onTakenBack } from './page.ts';
-import { type LinkActivity, type SyncStatus, statusOf } from './status.ts';
+import { type SyncStatus, statusOf } from './status.ts';
 import { StatusBoard } from './status_board.ts';
-import { type Command, type TabMessage, Tabs } from './tabs.ts';
+import { Syncing } from './syncing.ts';
 import { Tokens } from './tokens.ts';
 
-export type { WebSocketConstructor };
+export type { WebSocketConstructor } from './host/notice_socket.ts';
+export {
+  LABEL_DEFAULT,
+  type LinkInfo,
+  type LinkOptions,
+  NAME_DEFAULT,
+  type OpenOptions,
+  type Patch,
+} from './options.ts';
 
-/** Where a database is kept unless it is named. */
-export const NAME_DEFAULT = 'seabag';
-/** The label of an account unless there is another: the command line's too. */
-export const LABEL_DEFAULT = 'main';
-/** How long after a write the tab that syncs is woken, milliseconds: a little more than writes wait for others. */
-const WAKE_AFTER_MS = 150;
-/** The longest time between two such reminders. */
-const WAKE_EVERY_MS_MAX = 10_000;
 /** How long a stuck link still keeps a page from closing unasked, milliseconds: waiting would help nobody after that. */
 const GUARD_STUCK_MS = 60_000;
-
-/** How a database is opened. */
-export interface OpenOptions {
-  /** Names the database in this origin. `seabag` unless there is a reason; one name belongs to one seed. */
-  name?: string;
-  /** The secret that seals everything that leaves this device. */
-  seed: Seed;
-  /** Where entities are kept. Unless set: `indexeddb` where there is one, else `memory`, which is gone with the page. */
-  storage?: 'indexeddb' | 'memory';
-  /** A constructor of WebSockets, where there is none built in: Node 20. Without one, hosts are asked once a minute. */
-  webSocket?: WebSocketConstructor;
-  /** In place of the built-in `fetch`. */
-  fetch?: typeof fetch;
-  /** Whether the browser asks before it closes a page with writes that are on their way. True unless set. */
-  guardClosing?: boolean;
-  /** The longest wait before a host that lost something is filled, milliseconds; 30,000 unless set. */
-  fillWaitMsMax?: number;
-  /** Milliseconds since 1970, for tests; `Date.now` unless set. */
-  now?: () => number;
-}
-
-/** How a host is linked. */
-export interface LinkOptions {
-  /** Names the account: the same on every device. `main` unless set. 1 to 256 bytes; the host does not learn it. */
-  label?: string;
-  /** For several accounts under one label. 0 unless set. */
-  index?: number;
-  /** What the host asks of a registration, if it is guarded. It is kept on this device. */
-  token?: string;
-}
-
-/** A link, as it is stored. */
-export interface LinkInfo {
-  readonly id: LinkId;
-  /** The host's origin. */
-  readonly url: string;
-  readonly label: string;
-  readonly index: number;
-}
-
-/** What `update` changes: parts that are absent or undefined stay; `null` takes parent or group away, and is a body. */
-export interface Patch {
-  type?: string | undefined;
-  body?: unknown;
-  parent?: Eid | null | undefined;
-  group?: string | null | undefined;
-}
 
 /**
  * Opens a database, and begins to sync if it has links. Fails with `other_seed` if it belongs to another seed, and as
@@ -110,19 +67,10 @@ export class EntDB {
   /** Of IndexedDB; null: in memory. */
   readonly #name: string | null;
   readonly #tokens: Tokens;
-  readonly #commands = new Commands((message) => this.#tabs?.post(message));
   readonly #guard = new ClosingGuard();
   readonly #board: StatusBoard;
+  readonly #syncing: Syncing;
   readonly #ends: Unsubscribe[] = [];
-  #tabs: Tabs | undefined;
-  /** Only in the tab that syncs. */
-  #engine: Engine | undefined;
-  /** What the tab that syncs told of its sessions; in that tab itself the engine knows. */
-  #told: ReadonlyMap<LinkId, LinkActivity> = new Map();
-  /** Whether the other tabs have not heard yet what the sessions did last. */
-  #untold = false;
-  /** Until the tab that syncs is woken. */
-  #wake: ReturnType<typeof setTimeout> | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(database: Database, options: OpenOptions, name: string | null, fingerprint: string) {
@@ -133,6 +81,15 @@ export class EntDB {
     this.#tokens = new Tokens(name);
     const nothing = { ents: 0, tombstones: 0, setAside: 0, links: [] };
     this.#board = new StatusBoard(() => this.#readStatus(), statusOf('alone', nothing, new Map()));
+    this.#syncing = new Syncing({
+      database,
+      name,
+      options,
+      tokens: this.#tokens,
+      status: () => this.status,
+      changed: () => this.#board.changed(),
+      wiped: () => void this.close(),
+    });
   }
 
   /** As {@link openEntDB}. */
@@ -157,15 +114,9 @@ export class EntDB {
   }
 
   async #start(): Promise<void> {
-    this.#tabs = await Tabs.open(this.#name, {
-      hear: (message) => this.#hear(message),
-      lead: () => this.#lead(),
-      follow: () => this.#follow(),
-    });
-    this.#ends.push(onReturn(() => this.#engine?.online()));
+    await this.#syncing.start();
+    this.#ends.push(onReturn(() => this.#syncing.online()));
     this.#ends.push(onTakenBack(() => this.#takenBack()));
-    if (this.#engine === undefined) this.#tabs.post({ type: 'hello' });
-    else this.#tabs.post({ type: 'leading' });
     await this.#board.refresh();
   }
 
@@ -296,18 +247,18 @@ export class EntDB {
 
   /** Tries every host now. Resolves when each is in sync or stuck, with all that was written before. */
   async sync(): Promise<void> {
-    await this.#do({ type: 'sync' });
+    await this.#syncing.do({ type: 'sync' });
     await this.#board.refresh();
   }
 
   /** Looks at every bag of a host, and mends what is damaged there: {@link sync} after it waits for the end. */
   audit(id: LinkId): Promise<void> {
-    return this.#do({ type: 'audit', link: id });
+    return this.#syncing.do({ type: 'audit', link: id });
   }
 
   /** Removes the account from its host with all that it holds, and the link. Entities here stay. */
   async deleteAccount(id: LinkId): Promise<void> {
-    await this.#do({ type: 'delete_account', link: id });
+    await this.#syncing.do({ type: 'delete_account', link: id });
     await this.#board.refresh();
   }
 
@@ -355,7 +306,7 @@ export class EntDB {
 
   /** Closes it, in other tabs too, and deletes everything that is on this device. Hosts keep what they have. */
   async wipe(): Promise<void> {
-    this.#tabs?.post({ type: 'wipe' });
+    this.#syncing.wipe();
     this.#tokens.clear();
     await this.close();
     if (this.#name !== null) await deleteIndexedDb(this.#name);
@@ -364,171 +315,36 @@ export class EntDB {
   async #end(): Promise<void> {
     for (const end of this.#ends.splice(0)) end();
     this.#guard.close();
-    clearTimeout(this.#wake);
     this.#board.close();
-    this.#commands.close();
-    // First: who takes over must not meet sessions that still run.
-    await this.#engine?.stop();
+    await this.#syncing.stop();
     await this.#database.close();
-    // Of what was being written meanwhile.
-    this.#tabs?.post({ type: 'written' });
-    this.#tabs?.close();
+    this.#syncing.leave();
   }
 
   /** Something was written: hosts and other tabs are told. Gives back what it is given. */
   #wrote<T>(result: T): T {
-    this.#engine?.written();
-    this.#tabs?.post({ type: 'written' });
-    if (this.#wake === undefined) this.#wakeLater(WAKE_AFTER_MS);
+    this.#syncing.wrote();
     this.#board.changed();
     return result;
   }
 
-  /** Wakes the tab that syncs, again and again and ever more seldom, until nothing waits any more. */
-  #wakeLater(ms: number): void {
-    this.#wake = undefined;
-    if (this.#engine !== undefined || this.#closing !== undefined) return;
-    this.#wake = setTimeout(() => {
-      this.#wake = undefined;
-      this.#tabs?.post({ type: 'wake' });
-      const { state, waiting } = this.status;
-      if (waiting > 0 || state === 'syncing' || state === 'stuck')
-        this.#wakeLater(Math.min(2 * ms, WAKE_EVERY_MS_MAX));
-    }, ms);
-  }
-
   async #linksChanged(): Promise<void> {
-    await this.#engine?.followLinks();
-    this.#tabs?.post({ type: 'links' });
+    await this.#syncing.linksChanged();
     await this.#board.refresh();
-  }
-
-  // Tabs.
-
-  /** This tab syncs from now on. */
-  #lead(): void {
-    if (this.#closing !== undefined) return;
-    const { seed, fillWaitMsMax, fetch, webSocket, now } = this.#options;
-    const engine = new Engine({
-      database: this.#database,
-      seed,
-      fillWaitMsMax,
-      fetch,
-      webSocket,
-      token: async (origin) => this.#tokens.get(origin),
-      onSaid: () => this.#said(),
-      ...(now && { now }),
-    });
-    this.#engine = engine;
-    // What fails with the database shows when it is used.
-    engine.followLinks().catch(() => undefined);
-    this.#tabs?.post({ type: 'leading' });
-    for (const { command, resolve, reject } of this.#commands.take()) {
-      this.#do(command).then(resolve, reject);
-    }
-    this.#board.changed();
-  }
-
-  /** Another tab syncs from now on. */
-  #follow(): void {
-    const engine = this.#engine;
-    this.#told = engine?.activity ?? this.#told;
-    this.#engine = undefined;
-    void engine?.stop();
-    this.#board.changed();
   }
 
   /** The page could not hear for a while. */
   #takenBack(): void {
-    this.#database.reload();
-    this.#tabs?.post({ type: 'hello' });
+    this.#syncing.takenBack();
     this.#board.changed();
-  }
-
-  /** Has it done by whichever tab syncs. */
-  async #do(command: Command): Promise<void> {
-    for (;;) {
-      const engine = this.#engine;
-      if (engine === undefined) return await this.#commands.ask(command);
-      try {
-        return await this.#obey(engine, command);
-      } catch (error) {
-        // Its turn was taken away in the middle: the tab that has it is asked.
-        if (!engine.isStopped || this.#closing !== undefined) throw error;
-      }
-    }
-  }
-
-  async #obey(engine: Engine, command: Command): Promise<void> {
-    await engine.followLinks();
-    switch (command.type) {
-      case 'sync':
-        engine.tryNow();
-        await engine.settled();
-        if (engine.isStopped) throw new SeabagError('closed', 'syncing ended before all was in sync');
-        return;
-      case 'audit':
-        return engine.audit(command.link);
-      case 'delete_account':
-        await engine.deleteAccount(command.link);
-        return await this.unlink(command.link);
-    }
-  }
-
-  #hear(message: TabMessage): void {
-    switch (message.type) {
-      case 'written':
-        this.#engine?.written();
-        break;
-      case 'wake':
-        this.#engine?.wake();
-        return;
-      case 'links':
-        this.#engine?.followLinks().catch(() => undefined);
-        break;
-      case 'activity':
-        if (this.#engine !== undefined) return;
-        this.#told = new Map(message.links);
-        break;
-      case 'leading':
-        this.#commands.askAgain();
-        break;
-      case 'command':
-        this.#serve(message.id, message.command);
-        break;
-      case 'done':
-        this.#commands.done(message.id, message.error);
-        break;
-      case 'wipe':
-        void this.close();
-        return;
-      case 'hello':
-        this.#tellActivity();
-    }
-    this.#board.changed();
-  }
-
-  /** Does what another tab asked for. */
-  #serve(id: string, command: Command): void {
-    // Without locks every tab syncs by itself, and nobody asks.
-    if (this.#engine === undefined) return;
-    const engine = this.#engine;
-    const done = (error?: { code: string; message: string }) => {
-      // When it stopped in the middle, whoever syncs next is asked for it again.
-      if (!engine.isStopped) this.#tabs?.post({ type: 'done', id, ...(error && { error }) });
-    };
-    this.#obey(engine, command).then(
-      () => done(),
-      (error: unknown) => done(plainError(error)),
-    );
   }
 
   // How it stands.
 
   async #readStatus(): Promise<SyncStatus> {
     const database = await this.#database.status().catch((error: unknown) => this.#failed(error));
-    const activity = this.#engine?.activity ?? this.#told;
-    const status = statusOf(this.#tabs?.role ?? 'alone', database, activity);
+    const { role, activity } = this.#syncing;
+    const status = statusOf(role, database, activity);
     this.#guard.set(this.#options.guardClosing !== false && this.#isOnItsWay(status));
     return status;
   }
@@ -537,20 +353,6 @@ export class EntDB {
   #failed(error: unknown): never {
     if (error instanceof Error && 'code' in error && error.code === 'closed') void this.close();
     throw error;
-  }
-
-  /** A session said something: the other tabs are told once for all that is said at the same moment. */
-  #said(): void {
-    this.#board.changed();
-    if (this.#untold) return;
-    this.#untold = true;
-    queueMicrotask(() => this.#tellActivity());
-  }
-
-  #tellActivity(): void {
-    this.#untold = false;
-    if (this.#engine === undefined) return;
-    this.#tabs?.post({ type: 'activity', links: [...this.#engine.activity] });
   }
 
   /** Whether closing the page now would keep something from the hosts that is about to reach them. */
@@ -566,11 +368,4 @@ function patched(ent: Ent, patch: Patch): Draft {
   const { type = ent.type, parent = ent.parent, group = ent.group } = patch;
   const body = patch.body === undefined ? ent.body : patch.body;
   return { type, body, parent: parent ?? undefined, group: group ?? undefined };
-}
-
-/** An error as it can be sent to another tab. */
-function plainError(error: unknown): { code: string; message: string } {
-  const message = error instanceof Error ? error.message : 'it failed';
-  const code = error instanceof Error && 'code' in error ? String(error.code) : 'failed';
-  return { code, message };
 }

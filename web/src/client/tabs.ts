@@ -5,6 +5,7 @@
 
 import type { LinkId } from '../entdb/database.ts';
 import type { LinkActivity, Role } from './status.ts';
+import { TabEnds } from './tab_ends.ts';
 
 /** What any tab may ask of the one that syncs. */
 export type Command =
@@ -20,8 +21,10 @@ export type TabMessage =
   | { type: 'wake' }
   /** Links came or went. */
   | { type: 'links' }
-  /** A tab is new: it would like to know how it stands. */
-  | { type: 'hello' }
+  /** A tab is here: it would like to know how it stands, and to be missed when it ends. */
+  | { type: 'hello'; tab?: string }
+  /** A tab ended. What it wrote last it may have told nobody. */
+  | { type: 'ended' }
   /** This tab syncs from now on. What was asked of the one before is to be asked again. */
   | { type: 'leading' }
   /** How the sessions stand. */
@@ -48,6 +51,7 @@ export class Tabs {
   readonly #channel: BroadcastChannel | undefined;
   readonly #hearer: TabHearer;
   readonly #closing = new AbortController();
+  #ends: TabEnds | undefined;
   #closed = false;
   #release: (() => void) | undefined;
   #role: Role;
@@ -58,7 +62,7 @@ export class Tabs {
     if (name === null || typeof BroadcastChannel === 'undefined') return;
     this.#channel = new BroadcastChannel(`seabag:sync:${name}`);
     this.#channel.onmessage = ({ data }: MessageEvent<unknown>) => {
-      if (isMessage(data)) this.#hearer.hear(data);
+      if (isMessage(data)) this.#hear(data);
     };
   }
 
@@ -67,7 +71,10 @@ export class Tabs {
     const tabs = new Tabs(name, hearer);
     const locks = typeof navigator === 'undefined' ? undefined : navigator.locks;
     if (tabs.#channel === undefined || name === null || locks === undefined) hearer.lead();
-    else await tabs.#compete(locks, `seabag:sync:${name}`);
+    else {
+      tabs.#ends = new TabEnds(locks, `seabag:tab:${name}`, () => tabs.#ended());
+      await tabs.#compete(locks, `seabag:sync:${name}`);
+    }
     return tabs;
   }
 
@@ -81,11 +88,31 @@ export class Tabs {
     if (!this.#closed) this.#channel?.postMessage(message);
   }
 
+  /** Asks the tab that syncs how it stands. */
+  greet(): void {
+    this.post({ type: 'hello', ...(this.#ends && { tab: this.#ends.tab }) });
+  }
+
+  #hear(message: TabMessage): void {
+    // Who syncs is who has to know when another one ends.
+    if (message.type === 'hello' && message.tab !== undefined && this.#role === 'leader')
+      this.#ends?.watch(message.tab);
+    if (message.type === 'leading' && this.#role === 'follower') this.greet();
+    this.#hearer.hear(message);
+  }
+
+  /** Another tab ended, by being closed or killed. All are told, and this one too. */
+  #ended(): void {
+    this.post({ type: 'ended' });
+    this.#hearer.hear({ type: 'ended' });
+  }
+
   /** Leaves. Whoever waits takes over at once: the engine has to be stopped before. */
   close(): void {
     this.#closed = true;
     this.#closing.abort();
     this.#release?.();
+    this.#ends?.close();
     this.#channel?.close();
   }
 
@@ -140,6 +167,7 @@ const TYPES: readonly string[] = [
   'wake',
   'links',
   'hello',
+  'ended',
   'leading',
   'activity',
   'command',

@@ -3,7 +3,7 @@
 
 import type { Eid } from '../protocol/host/eid.ts';
 import type { LinkId } from './link.ts';
-import type { EntRow } from './storage/rows.ts';
+import { type EntRow, type HeldBag, WINNER } from './storage/rows.ts';
 import { type Key, LAST, prefix, type Reading, type Span, type Tables } from './storage/storage.ts';
 
 /** Fewer than these are always asked for one by one. */
@@ -48,6 +48,35 @@ export async function linkRows<T extends 'bags' | 'outbox'>(
   if (found !== undefined) return found;
   const spans = eids.map((eid) => prefix(index, [link, eid]));
   return (await rows.lists(table, spans)).flat();
+}
+
+/**
+ * What a link's numbers hold of these entities, and maybe of others, in any order. Of entities without anything that is
+ * set aside only the winner can be held, so that the keys say it all.
+ */
+export async function heldRows(
+  rows: Reading,
+  link: LinkId,
+  eids: readonly Eid[],
+  asking: Asking & { readonly hasAsides: (eid: Eid) => boolean },
+): Promise<HeldBag[]> {
+  const whole = asking.near === true ? eids : eids.filter(asking.hasAsides);
+  const single = asking.near === true ? [] : eids.filter((eid) => !asking.hasAsides(eid));
+  const [found, keys] = await Promise.all([
+    linkRows(rows, 'bags', link, whole, asking),
+    rows.keys(
+      'bags',
+      single.map((eid) => {
+        const key = [link, eid, WINNER];
+        return { index: INDEXES.bags, lower: { key }, upper: { key } };
+      }),
+    ),
+  ]);
+  const held = found.filter((row) => 'held' in row);
+  for (const [at, eid] of single.entries())
+    for (const [, seq] of keys[at] ?? [])
+      if (typeof seq === 'number') held.push({ link, seq, held: eid, which: WINNER });
+  return held;
 }
 
 /** From the first of these to the last, unless they are few. */

@@ -9,7 +9,7 @@ import { queueUnlessHeld } from './numbers.ts';
 import { type OutboxRow, type Which, WINNER } from './storage/rows.ts';
 import { prefix, type Reading } from './storage/storage.ts';
 import { loadWinners, type Transaction } from './transaction.ts';
-import { type Step, walk } from './walk.ts';
+import { names, type Step } from './walk.ts';
 import { loggedMessage, winnerMessage } from './winner.ts';
 
 /** Rows that are looked at in one step. */
@@ -83,7 +83,7 @@ export async function postpone(
 /** Lets those of the next messages wait that no number of the link holds. Whether there are more to look at. */
 export async function fill(transaction: Transaction, link: LinkId, max: number): Promise<boolean> {
   const { filled } = transaction.current(link);
-  const { steps, next } = await walk(transaction.rows, filled, max);
+  const { steps, next } = await names(transaction.rows, filled, max);
   const lacking = await withoutKnown(transaction.rows, link, steps);
   await transaction.load(
     lacking.map((step) => step.eid),

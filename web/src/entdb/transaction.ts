@@ -8,7 +8,7 @@ import type { Ent } from './ent.ts';
 import type { EnvelopeReader } from './envelope.ts';
 import { DatabaseError } from './error.ts';
 import type { LinkId } from './link.ts';
-import { type Asking, entRows, linkRows } from './neighbours.ts';
+import { type Asking, entRows, heldRows, linkRows } from './neighbours.ts';
 import type {
   BagRow,
   ClosedBag,
@@ -118,13 +118,14 @@ export class Transaction {
     const known = await this.loadMessages(eids, asking);
     // Most of the time nothing waits at all.
     const busy = this.links.filter((link) => this.#positions.has(link.id));
+    const hasAsides = (eid: Eid) => this.dossier(eid).asides.length > 0;
     // Of an entity that is not here nothing is held and nothing waits.
     const [held, queued] = await Promise.all([
-      Promise.all(this.links.map(({ id }) => linkRows(this.rows, 'bags', id, known, asking))),
+      Promise.all(this.links.map(({ id }) => heldRows(this.rows, id, known, { ...asking, hasAsides }))),
       Promise.all(busy.map(({ id }) => linkRows(this.rows, 'outbox', id, known, asking))),
     ]);
     const asked = new Set(known);
-    for (const row of held.flat()) if ('held' in row && asked.has(row.held)) this.#loadHeld(row);
+    for (const row of held.flat()) if (asked.has(row.held)) this.#loadHeld(row);
     for (const row of queued.flat()) {
       if (!asked.has(row.eid)) continue;
       const dossier = this.dossier(row.eid);

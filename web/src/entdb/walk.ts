@@ -6,8 +6,8 @@ import type { Message } from '../protocol/host/message.ts';
 import { DatabaseError } from './error.ts';
 import { PAGE_LIMIT_MAX } from './query.ts';
 import { type Which, WINNER } from './storage/rows.ts';
-import type { Key, Reading, Span } from './storage/storage.ts';
-import { loggedMessage, winnerMessage } from './winner.ts';
+import type { Key, Part as KeyPart, Reading, Span } from './storage/storage.ts';
+import { loggedMessage, type Winner, winnerMessage } from './winner.ts';
 import { checkEid } from './write.ts';
 
 /** Some of all the messages that are here. */
@@ -22,8 +22,6 @@ export interface MessagePage {
 export interface Step {
   readonly eid: Eid;
   readonly which: Which;
-  /** Made when it is asked for. */
-  readonly message: () => Message;
   /** The place behind it. */
   readonly place: string;
 }
@@ -34,23 +32,35 @@ const PARTS = ['entities', 'tombstones', 'log'] as const;
 
 type Part = (typeof PARTS)[number];
 
+/** What is found of a part in a span. */
+type Look<T extends Step> = (rows: Reading, part: Part, span: Span) => Promise<T[]>;
+
 /** All messages, page by page. */
 export async function messages(rows: Reading, after: string | null, limit: number): Promise<MessagePage> {
-  const { steps, next } = await walk(rows, after, limit);
-  return { messages: steps.map((step) => step.message()), next: next === END ? null : next };
+  const { steps, next } = await walk(rows, after, limit, wholeSteps);
+  return { messages: steps.map((step) => step.message), next: next === END ? null : next };
 }
 
-/** The next messages, `limit` at most, and the place behind them, which is `end` at the end. */
-export async function walk(
+/** The names of the next messages, `limit` at most, and the place behind them, which is `end` at the end. */
+export function names(
   rows: Reading,
   from: string | null,
   limit: number,
 ): Promise<{ steps: Step[]; next: string }> {
+  return walk(rows, from, limit, nameSteps);
+}
+
+async function walk<T extends Step>(
+  rows: Reading,
+  from: string | null,
+  limit: number,
+  look: Look<T>,
+): Promise<{ steps: T[]; next: string }> {
   const most = Math.min(Math.max(Math.floor(limit), 1), PAGE_LIMIT_MAX);
   let { part, key } = readPlace(from);
-  const steps: Step[] = [];
+  const steps: T[] = [];
   while (part !== null && steps.length < most) {
-    steps.push(...(await PART_STEPS[part](rows, spanBehind(key, most - steps.length))));
+    steps.push(...(await look(rows, part, spanBehind(key, most - steps.length))));
     if (steps.length >= most) break;
     part = PARTS[PARTS.indexOf(part) + 1] ?? null;
     key = null;
@@ -62,31 +72,34 @@ function spanBehind(key: Key | null, limit: number): Span {
   return key === null ? { limit } : { lower: { key, open: true }, limit };
 }
 
-const PART_STEPS: Record<Part, (rows: Reading, span: Span) => Promise<Step[]>> = {
-  entities: async (rows, span) =>
-    (await rows.list('entities', span)).map((row) => ({
-      eid: row.eid,
-      which: WINNER,
-      message: () => winnerMessage({ type: 'ent', row }),
-      place: placeText('entities', [row.eid]),
-    })),
-  tombstones: async (rows, span) =>
-    (await rows.list('tombstones', span)).map((row) => ({
-      eid: row.eid,
-      which: WINNER,
-      message: () => winnerMessage({ type: 'tombstone', row }),
-      place: placeText('tombstones', [row.eid]),
-    })),
-  log: async (rows, span) =>
-    (await rows.list('log', span)).map((row) => ({
-      eid: row.eid,
-      which: row.hash,
-      message: () => loggedMessage(row),
-      place: placeText('log', [row.eid, row.off, row.ctr, row.hash]),
-    })),
-};
+async function nameSteps(rows: Reading, part: Part, span: Span): Promise<Step[]> {
+  const [keys = []] = await rows.keys(part, [span]);
+  return keys.map((key) => {
+    const [eid, , , hash] = key;
+    return { eid: String(eid), which: part === 'log' ? String(hash) : WINNER, place: placeText(part, key) };
+  });
+}
 
-function placeText(part: Part, key: readonly (string | number)[]): string {
+async function wholeSteps(rows: Reading, part: Part, span: Span): Promise<(Step & { message: Message })[]> {
+  const step = (eid: Eid, which: Which, message: Message, key: readonly KeyPart[]) => ({
+    eid,
+    which,
+    message,
+    place: placeText(part, key),
+  });
+  if (part === 'log') {
+    return (await rows.list(part, span)).map((row) =>
+      step(row.eid, row.hash, loggedMessage(row), [row.eid, row.off, row.ctr, row.hash]),
+    );
+  }
+  const winners: Winner[] =
+    part === 'entities'
+      ? (await rows.list(part, span)).map((row) => ({ type: 'ent', row }))
+      : (await rows.list(part, span)).map((row) => ({ type: 'tombstone', row }));
+  return winners.map((winner) => step(winner.row.eid, WINNER, winnerMessage(winner), [winner.row.eid]));
+}
+
+function placeText(part: Part, key: readonly KeyPart[]): string {
   return [part, ...key].join('.');
 }
 

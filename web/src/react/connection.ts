@@ -3,7 +3,7 @@
 import { useCallback, useContext, useEffect, useState, useSyncExternalStore } from 'react';
 import { currentRoom, followAddress } from '../client/room/address.ts';
 import type { DbConnection } from '../client/room/driftdb/connection.ts';
-import { SessionContext, useDatabase } from './context.ts';
+import { DatabaseContext, useConnection, useSessionAbove } from './context.ts';
 import type { RoomConnectionStatus } from './session.ts';
 
 /** How often the latency is measured, milliseconds. */
@@ -13,21 +13,32 @@ const NOT_CONNECTED: RoomConnectionStatus = { connected: false };
 
 /** Whether there is a connection, where to look into the room, and else why there is none. */
 export function useConnectionStatus(): RoomConnectionStatus {
-  const db = useDatabase();
-  const session = useContext(SessionContext);
+  const db = useConnection('useConnectionStatus');
   // Under a connection that was provided by hand, only DriftDB's part is known.
-  const own = session?.db === db ? session : null;
+  const session = useSessionAbove();
   const subscribe = useCallback(
-    (listener: () => void) => own?.subscribe(listener) ?? listenTo(db, listener),
-    [own, db],
+    (listener: () => void) => session?.subscribe(listener) ?? listenTo(db, listener),
+    [session, db],
   );
-  return useSyncExternalStore(subscribe, own?.status ?? (() => db.status), () => NOT_CONNECTED);
+  return useSyncExternalStore(subscribe, session?.status ?? (() => db.status), () => NOT_CONNECTED);
 }
 
 /** The id of the room, null before there is one. Who knows it can read and write: treat it as a secret. */
 export function useRoomId(): string | null {
-  const session = useContext(SessionContext);
-  return useSyncExternalStore(session?.subscribe ?? followAddress, session?.room ?? currentRoom, () => null);
+  const db = useContext(DatabaseContext);
+  const session = useSessionAbove();
+  const subscribe = useCallback(
+    (listener: () => void) => {
+      if (session !== null) return session.subscribe(listener);
+      return db === null ? followAddress(listener) : listenTo(db, listener);
+    },
+    [session, db],
+  );
+  const room = () => {
+    if (session !== null) return session.room();
+    return db === null ? currentRoom() : (db.connection?.id ?? null);
+  };
+  return useSyncExternalStore(subscribe, room, () => null);
 }
 
 /** The room's id in the page's address, or null. Works without a provider. */
@@ -37,7 +48,7 @@ export function useRoomIdFromUrl(): string | null {
 
 /** The round trip to the server in milliseconds, measured every five seconds; null before the first, and when cut off. */
 export function useLatency(): number | null {
-  const db = useDatabase();
+  const db = useConnection('useLatency');
   const { connected } = useConnectionStatus();
   const [latency, setLatency] = useState<number | null>(null);
   useEffect(() => {

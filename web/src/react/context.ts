@@ -16,7 +16,7 @@ export const SessionContext = createContext<RoomSession | null>(null);
  * `new SharedMap(room, …)`. It is there before the connection is.
  */
 export function useRoom(): ReadableRoom {
-  return useDatabase().room;
+  return useConnection('useRoom').room;
 }
 
 /**
@@ -24,7 +24,19 @@ export function useRoom(): ReadableRoom {
  * A new object when the provider's room or server changes. Throws outside of a provider.
  */
 export function useDatabase(): DbConnection {
+  return useConnection('useDatabase');
+}
+
+/** The same, for the hook of this name. */
+export function useConnection(hook: string): DbConnection {
   const db = useContext(DatabaseContext);
-  if (db === null) throw new Error('this hook needs a DriftDBProvider (or RoomProvider) above it');
+  if (db === null) throw new Error(`${hook} needs a DriftDBProvider (or RoomProvider) above it`);
   return db;
+}
+
+/** What is known besides of the connection above; null if that was provided by hand. */
+export function useSessionAbove(): RoomSession | null {
+  const db = useContext(DatabaseContext);
+  const session = useContext(SessionContext);
+  return session?.db === db ? session : null;
 }

@@ -10,6 +10,7 @@ import {
 } from 'react';
 import type { EntDB, OpenOptions } from '../client/entdb.ts';
 import { EntDBContext } from './ents.ts';
+import { useLatest } from './use_latest.ts';
 
 /** What a provider of entities is told. */
 export type EntDBProviderProps = {
@@ -59,9 +60,10 @@ function Opening({ open, children, fallback, onError }: OpeningProps): ReactElem
   useEffect(() => door.hold(setOpened), [door]);
   const here = opened?.door === door ? opened : undefined;
   const error = here?.error;
+  const latest = useLatest(onError);
   useEffect(() => {
-    if (error !== undefined) onError?.(error);
-  }, [error, onError]);
+    if (error !== undefined) latest.current?.(error);
+  }, [error, latest]);
   if (error !== undefined && onError === undefined) throw error;
   if (here?.db === undefined) return <>{fallback}</>;
   return <EntDBContext.Provider value={here.db}>{children}</EntDBContext.Provider>;

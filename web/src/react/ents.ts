@@ -11,8 +11,12 @@ export const EntDBContext = createContext<EntDB | null>(null);
 
 /** The database of the nearest `EntDBProvider`: for writing. Throws outside of one. */
 export function useEntDB(): EntDB {
+  return useOpened('useEntDB');
+}
+
+function useOpened(hook: string): EntDB {
   const db = useContext(EntDBContext);
-  if (db === null) throw new Error('this hook needs an EntDBProvider above it');
+  if (db === null) throw new Error(`${hook} needs an EntDBProvider above it`);
   return db;
 }
 
@@ -21,7 +25,7 @@ export function useEntDB(): EntDB {
  * in place: only what it says counts. If it cannot be read, that error is thrown, for an error boundary.
  */
 export function useEnts<Body = unknown>(query: Query): readonly Ent<Body>[] | undefined {
-  const db = useEntDB();
+  const db = useOpened('useEnts');
   const said = JSON.stringify(query);
   const live = useMemo(() => db.live(JSON.parse(said)), [db, said]);
   return useLive(live).snapshot as readonly Ent<Body>[] | undefined;
@@ -29,7 +33,7 @@ export function useEnts<Body = unknown>(query: Query): readonly Ent<Body>[] | un
 
 /** One entity, kept up to date; undefined until it was first read, null if there is none. Errors as in `useEnts`. */
 export function useEnt<Body = unknown>(eid: Eid): Ent<Body> | null | undefined {
-  const db = useEntDB();
+  const db = useOpened('useEnt');
   const live = useMemo(() => db.liveEnt(eid), [db, eid]);
   const { snapshot, loaded } = useLive(live);
   return loaded ? ((snapshot as Ent<Body> | undefined) ?? null) : undefined;
@@ -37,7 +41,7 @@ export function useEnt<Body = unknown>(eid: Eid): Ent<Body> | null | undefined {
 
 /** What is saved here, what waits for which host, and what is stuck and why. */
 export function useSyncStatus(): SyncStatus {
-  const db = useEntDB();
+  const db = useOpened('useSyncStatus');
   const subscribe = useMemo(() => (listener: () => void) => db.onStatus(listener), [db]);
   const status = () => db.status;
   return useSyncExternalStore(subscribe, status, status);

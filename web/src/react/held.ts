@@ -1,13 +1,8 @@
-// An object that components share with the room, as React wants it: made when the first component is there to hear it,
-// destroyed when the last one has gone. Rendering makes nothing, so a render that React throws away leaks nothing.
+// What one component shows of an object that it shares, as React wants it: the object is made when the first component
+// is there to hear it. Rendering makes nothing, so a render that React throws away leaks nothing.
 
 import { breathe } from '../crypto/breathe.ts';
-
-/** What the shared objects of a room have in common. */
-export interface Destroyable {
-  subscribe(listener: () => void): () => void;
-  destroy(): void;
-}
+import type { Destroyable, Lent, Shelf } from './shelf.ts';
 
 /** What a hook shares with others in a room. */
 export interface Plan<Thing extends Destroyable, Snapshot> {
@@ -21,24 +16,24 @@ export interface Plan<Thing extends Destroyable, Snapshot> {
   same?: (one: Snapshot, other: Snapshot) => boolean;
 }
 
-/** Holds at most one object at a time. */
+/** One component's hold on the object of a name. */
 export class Held<Thing extends Destroyable, Snapshot> {
+  readonly #shelf: Shelf;
+  readonly #name: string;
   readonly #plan: Plan<Thing, Snapshot>;
-  #object: Thing | undefined;
-  #users = 0;
   // What was last seen, for renders while there is no object: before the first, and while hidden.
   #last: Snapshot;
   /** What was read when `#last` was decided. */
   #read: Snapshot;
-  /** The next change is this component's own: it is shown even if it looks the same. */
-  #own = false;
-  /** This component is changing it now: it hears of that at once, as a field does in which somebody types. */
-  #acting = false;
+  /** The last change by a component of this page that `#last` has. */
+  #ownChange: object | undefined;
 
   /** For `useSyncExternalStore`, on a server and for the first render of its page in a browser. */
   readonly initial: () => Snapshot;
 
-  constructor(plan: Plan<Thing, Snapshot>) {
+  constructor(shelf: Shelf, name: string, plan: Plan<Thing, Snapshot>) {
+    this.#shelf = shelf;
+    this.#name = name;
     this.#plan = plan;
     this.#last = plan.initial;
     this.#read = plan.initial;
@@ -47,15 +42,16 @@ export class Held<Thing extends Destroyable, Snapshot> {
 
   /** For `useSyncExternalStore`. */
   readonly subscribe = (listener: () => void): (() => void) => {
-    this.#users += 1;
+    const lent = this.#take();
+    lent.users += 1;
     let heard = false;
     let gone = false;
     const tell = () => {
       heard = false;
       if (!gone) listener();
     };
-    const unsubscribe = this.object().subscribe(() => {
-      if (this.#acting) return listener();
+    const unsubscribe = lent.object.subscribe(() => {
+      if (lent.acting) return listener();
       if (heard) return;
       heard = true;
       // React renders at once whenever a store changes. What others send in a burst is to be one change, not a thousand.
@@ -64,51 +60,54 @@ export class Held<Thing extends Destroyable, Snapshot> {
     return () => {
       gone = true;
       unsubscribe();
-      this.#users -= 1;
-      this.#destroyIfUnused();
+      this.snapshot();
+      lent.users -= 1;
+      this.#dropLater();
     };
   };
 
   /** For `useSyncExternalStore`: the same identity until something changes. */
   readonly snapshot = (): Snapshot => {
-    if (this.#object === undefined) return this.#last;
-    const read = this.#plan.read(this.#object);
+    const lent = this.#shelf.find<Thing>(this.#name);
+    if (lent === undefined) return this.#last;
+    const read = this.#plan.read(lent.object);
     if (read === this.#read) return this.#last;
     this.#read = read;
-    if (this.#own || this.#plan.same?.(this.#last, read) !== true) this.#last = read;
-    this.#own = false;
+    // The component may have changed what it was shown before, in place, and then nothing would look different.
+    const own = lent.ownChange !== this.#ownChange;
+    if (own || this.#plan.same?.(this.#last, read) !== true) this.#last = read;
+    this.#ownChange = lent.ownChange;
     return this.#last;
   };
 
-  /**
-   * The object, for a change by this component. It is shown in any case: the component may have changed what it was
-   * shown before, in place, and then nothing would look different.
-   */
+  /** The object, for a change by this component: shown in any case, and before this turn ends. */
   forOwnChange(): Thing {
-    this.#own = this.#plan.same !== undefined;
-    this.#acting = true;
+    const lent = this.#take();
+    lent.ownChange = {};
+    lent.acting = true;
     queueMicrotask(() => {
-      this.#acting = false;
+      lent.acting = false;
     });
-    return this.object();
+    return lent.object;
   }
 
-  /** The object, made if need be. One that nobody comes to hear is destroyed again. */
-  object(): Thing {
-    if (this.#object === undefined) {
-      this.#object = this.#plan.make();
-      this.#destroyIfUnused();
-    }
-    return this.#object;
+  /** The object, if there is one. */
+  get found(): Thing | undefined {
+    return this.#shelf.find<Thing>(this.#name)?.object;
+  }
+
+  #take(): Lent<Thing> {
+    const lent = this.#shelf.take(this.#name, this.#plan.make);
+    // One that nobody comes to hear is destroyed again.
+    if (lent.users === 0) this.#dropLater();
+    return lent;
   }
 
   // Later, not now: StrictMode and a changed listener leave and come back in one go, and should find the same object.
-  #destroyIfUnused(): void {
+  #dropLater(): void {
     queueMicrotask(() => {
-      if (this.#users > 0 || this.#object === undefined) return;
       this.snapshot();
-      this.#object.destroy();
-      this.#object = undefined;
+      this.#shelf.drop(this.#name);
     });
   }
 }

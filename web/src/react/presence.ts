@@ -5,30 +5,26 @@ import type { WrappedPresenceMessage } from '../client/room/driftdb/presence.ts'
 import { equal } from '../client/room/equal.ts';
 import { Presence } from '../client/room/presence.ts';
 import { useUniqueClientId } from './client_id.ts';
-import { useDatabase } from './context.ts';
+import { useConnection } from './context.ts';
 import { useHeld } from './use_held.ts';
 
 const NOBODY: Record<string, never> = {};
 
 /**
  * Shows `value` to everyone in the room, and returns what the others show, by their client ids.
- * Who leaves or loses the connection disappears at once. Nothing is stored. Use a key in one component only.
+ * Who leaves or loses the connection disappears at once. Nothing is stored. Components that use the same key are one to
+ * the others: what one of them showed last.
  * A peer's `lastSeen` is kept up to date in place: signs of life alone do not render.
  */
 export function usePresence<T>(key: string, value: T): Record<string, WrappedPresenceMessage<T>> {
-  const db = useDatabase();
+  const db = useConnection('usePresence');
   const client = useUniqueClientId();
-  const [others, held] = useHeld(
-    db.room,
-    key,
-    (room) => ({
-      make: () => new Presence<T>(room, { key, client, initial: value }),
-      read: recordOf<T>(),
-      initial: NOBODY as Record<string, WrappedPresenceMessage<T>>,
-    }),
-    client,
-  );
-  useEffect(() => held.object().update(value), [held, value]);
+  const [others, held] = useHeld(db.room, ['presence', key, client], (room) => ({
+    make: () => new Presence<T>(room, { key, client, initial: value }),
+    read: recordOf<T>(),
+    initial: NOBODY as Record<string, WrappedPresenceMessage<T>>,
+  }));
+  useEffect(() => held.found?.update(value), [held, value]);
   return others;
 }
 

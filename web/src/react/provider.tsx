@@ -1,24 +1,17 @@
 // The component that gives its children a room. Which one: the property, else the page's address, else a new one.
 
-import {
-  type ReactElement,
-  type ReactNode,
-  useEffect,
-  useInsertionEffect,
-  useRef,
-  useState,
-  useSyncExternalStore,
-} from 'react';
+import { type ReactElement, type ReactNode, useEffect, useState, useSyncExternalStore } from 'react';
 import { currentRoom, followAddress, showRoom } from '../client/room/address.ts';
 import type { RoomError } from '../protocol/error.ts';
 import { ClientIdContext } from './client_id.ts';
 import { DatabaseContext, SessionContext } from './context.ts';
 import { RoomSession, type SessionPlan } from './session.ts';
+import { useLatest } from './use_latest.ts';
 
 /** What a provider is told. All of it may change at any time. */
 export interface RoomProviderProps {
   children?: ReactNode;
-  /** The server's address, as `https://rooms.example.org`. */
+  /** The server's address, as `https://rooms.example.org`, or its path on the page's own, as `/rooms`. */
   api: string;
   /**
    * The room's id. Without it: the one in the page's address (`#room=…`), else a new room, which is then shown there.
@@ -40,9 +33,17 @@ export interface RoomProviderProps {
 
 /** Joins a room for all hooks below. Leaves it when it goes, or when `api` or `room` change. */
 export function DriftDBProvider(props: RoomProviderProps): ReactElement {
-  const { children, api, room, useBinary = false, token, client, onError } = props;
+  const { children, api, useBinary = false, token, client, onError } = props;
+  // An empty one is none: so says a router before it knows.
+  const room = props.room || undefined;
   const addressed = useSyncExternalStore(followAddress, currentRoom, noRoom);
-  const session = useSession({ api, room: room ?? addressed, binary: useBinary, token });
+  const session = useSession({
+    api,
+    room: room ?? addressed,
+    given: room !== undefined,
+    binary: useBinary,
+    token,
+  });
   useEffect(() => session.hold(), [session]);
   useEffect(() => {
     // A link in the old form becomes one in ours: what is in the query, servers see.
@@ -72,10 +73,7 @@ function useSession(plan: SessionPlan): RoomSession {
 }
 
 function useOnError(session: RoomSession, onError: ((error: RoomError) => void) | undefined): void {
-  const latest = useRef(onError);
-  useInsertionEffect(() => {
-    latest.current = onError;
-  }, [onError]);
+  const latest = useLatest(onError);
   useEffect(() => {
     let told: string | undefined;
     const look = () => {
@@ -85,5 +83,5 @@ function useOnError(session: RoomSession, onError: ((error: RoomError) => void) 
     };
     look();
     return session.subscribe(look);
-  }, [session]);
+  }, [session, latest]);
 }

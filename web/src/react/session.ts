@@ -2,7 +2,9 @@
 // It finds or makes the room, and remembers what went wrong. It renders nothing.
 
 import { currentRoom, showRoom } from '../client/room/address.ts';
+import { RoomsApi } from '../client/room/api.ts';
 import { DbConnection } from '../client/room/driftdb/connection.ts';
+import { serverUrl } from '../client/room/driftdb/server_url.ts';
 import { RoomError } from '../protocol/error.ts';
 import { newRoom } from './creation.ts';
 
@@ -12,6 +14,8 @@ export interface SessionPlan {
   readonly api: string;
   /** The room; null: make one, and show it in the page's address. */
   readonly room: string | null;
+  /** Whether that was said to the provider, not by the page's address. */
+  readonly given: boolean;
   /** Whether values may hold bytes, dates and typed arrays. */
   readonly binary: boolean;
   /** What a guarded server asks of those who make rooms. */
@@ -45,11 +49,14 @@ export class RoomSession {
     this.#room = plan.room;
   }
 
-  /** Whether it is for this plan. One that made its room is also for the plan that names the room. */
+  /**
+   * Whether it is for this plan. One that made its room is also for the plan that names the room, and an address that
+   * names none any more changes nothing.
+   */
   serves({ api, room, binary, token }: SessionPlan): boolean {
     const mine = this.#plan;
     const same = api === mine.api && binary === mine.binary && token === mine.token;
-    return same && (room === null || room === mine.room || room === this.#room);
+    return same && (room === null ? !mine.given : room === mine.room || room === this.#room);
   }
 
   /** The room's id, once there is one. */
@@ -97,7 +104,8 @@ export class RoomSession {
       this.#room ??= currentRoom();
       const room = this.#room ?? (await this.#make(signal));
       if (signal.aborted) return;
-      await this.db.connect(roomUrl(this.#plan.api, room), this.#plan.binary);
+      const url = new RoomsApi(serverUrl(this.#plan.api)).url(room);
+      await this.db.connect(url, this.#plan.binary);
     } catch (error) {
       if (!signal.aborted) this.#tell({ connected: false, error: asRoomError(error) });
     }
@@ -106,7 +114,7 @@ export class RoomSession {
   async #make(signal: AbortSignal): Promise<string> {
     const { api, token } = this.#plan;
     const onTrouble = (error: RoomError) => this.#tell({ connected: false, error, retrying: true });
-    const room = await newRoom(api, token, signal, onTrouble);
+    const room = await newRoom(serverUrl(api), token, signal, onTrouble);
     if (signal.aborted) return room;
     this.#room = room;
     showRoom(room);
@@ -132,10 +140,6 @@ export class RoomSession {
     this.#status = status;
     for (const listener of [...this.#listeners]) listener();
   }
-}
-
-function roomUrl(api: string, room: string): string {
-  return `${api.replace(/\/+$/, '')}/room/${encodeURIComponent(room)}`;
 }
 
 function asError({ code, message }: { code: string; message: string }): RoomError {

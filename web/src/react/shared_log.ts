@@ -2,21 +2,21 @@
 
 import { useCallback } from 'react';
 import { type LogEntry, SharedLog, type SharedLogOptions } from '../client/room/log.ts';
-import { useDatabase } from './context.ts';
+import { useConnection } from './context.ts';
 import type { Plan } from './held.ts';
 import { useHeld } from './use_held.ts';
 
 const NOTHING: readonly never[] = [];
 
-/** The last entries of a list that everyone in the room sees and appends to. Options count at the first render. */
+/** The last entries of a list that everyone in the room sees and appends to. */
 export function useSharedLog<T>(
   key: string,
   options?: SharedLogOptions,
 ): [readonly LogEntry<T>[], (value: T) => void] {
-  const db = useDatabase();
+  const db = useConnection('useSharedLog');
   const [entries, held] = useHeld(
     db.room,
-    key,
+    ['log', key, options],
     (room): Plan<SharedLog<T>, readonly LogEntry<T>[]> => ({
       make: () => new SharedLog<T>(room, key, options),
       read: (shared) => shared.current,

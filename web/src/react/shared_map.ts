@@ -3,7 +3,7 @@
 import { useMemo } from 'react';
 import { equal } from '../client/room/equal.ts';
 import { SharedMap } from '../client/room/map.ts';
-import { useDatabase } from './context.ts';
+import { useConnection } from './context.ts';
 import type { Plan } from './held.ts';
 import { useHeld } from './use_held.ts';
 
@@ -15,10 +15,10 @@ export interface MapWriter<V> {
 
 /** A map that everyone in the room sees and changes; for each of its keys the last write wins. */
 export function useSharedMap<V>(name: string): [ReadonlyMap<string, V>, MapWriter<V>] {
-  const db = useDatabase();
+  const db = useConnection('useSharedMap');
   const [map, held] = useHeld(
     db.room,
-    name,
+    ['map', name],
     (room): Plan<SharedMap<V>, ReadonlyMap<string, V>> => ({
       make: () => new SharedMap<V>(room, name),
       read: (shared) => shared.current,

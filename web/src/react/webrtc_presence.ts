@@ -5,7 +5,7 @@ import type { WrappedPresenceMessage } from '../client/room/driftdb/presence.ts'
 import { equal } from '../client/room/equal.ts';
 import type { SharedRoom } from '../client/room/shared_room.ts';
 import { PeerConnections, type PeerConnectionsOptions } from '../client/room/webrtc.ts';
-import { useDatabase } from './context.ts';
+import { useConnection } from './context.ts';
 import type { Plan } from './held.ts';
 import { useHeld } from './use_held.ts';
 
@@ -13,24 +13,24 @@ const NOBODY: Record<string, never> = {};
 
 /**
  * Shows `value` (JSON) to the others in the room over data channels, at most once in `throttleMs`, and returns what they
- * show by their names. Options count at the first render. Throws, for an error boundary, where there is no WebRTC.
+ * show by their names. Throws, for an error boundary, where there is no WebRTC.
  */
 export function useWebRtcPresence<T>(
   value: T,
   throttleMs = 0,
   options: PeerConnectionsOptions = {},
 ): Record<string, WrappedPresenceMessage<T>> {
-  const db = useDatabase();
+  const db = useConnection('useWebRtcPresence');
   const [others, held] = useHeld(
     db.room,
-    'peers',
+    ['peers', options],
     (room): Plan<PeerPresence<T>, Others<T>> => ({
       make: () => new PeerPresence<T>(room, value, options),
       read: (shared) => shared.current,
       initial: NOBODY,
     }),
   );
-  useEffect(() => held.object().update(value, throttleMs), [held, value, throttleMs]);
+  useEffect(() => held.found?.update(value, throttleMs), [held, value, throttleMs]);
   return others;
 }
 

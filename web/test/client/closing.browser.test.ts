@@ -2,11 +2,14 @@
 // runs on, and nothing promised that did not happen.
 
 import { openDB } from 'idb';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { commands } from 'vitest/browser';
 import { type EntDB, type OpenOptions, openEntDB } from '../../src/client/entdb.ts';
 import { ClosingGuard } from '../../src/client/page.ts';
+import { Tabs } from '../../src/client/tabs.ts';
 import { Seed } from '../../src/crypto/seed.ts';
+import { Database } from '../../src/entdb/database.ts';
+import { openIndexedDb } from '../../src/entdb/storage/indexeddb.ts';
 import { until } from '../support/until.ts';
 
 let url: string;
@@ -75,6 +78,49 @@ test('what is being written when its tab closes is saved, is said to be, and goe
   await expect(follower.insert(note('too late'))).rejects.toMatchObject({ code: 'closed' });
   await follower.wipe();
   expect(errors).toEqual([]);
+});
+
+test('what a killed tab had committed and told nobody is shown at once, and goes up', async () => {
+  const [seed, name] = [Seed.generate(), newName()];
+  const leader = await openTab(seed, name);
+  await leader.link(url);
+  await leader.sync();
+  const follower = await openTab(seed, name);
+  const shown = { here: 0, there: 0 };
+  leader.watch({ type: 'note' }, (ents) => {
+    shown.here = ents.length;
+  });
+  follower.watch({ type: 'note' }, (ents) => {
+    shown.there = ents.length;
+  });
+  // A tab without an engine's words: what it writes, it tells nobody, as if it had been killed before it could.
+  const killed = await Tabs.open(name, { hear: () => {}, lead: () => {}, follow: () => {} });
+  killed.greet();
+  const database = await Database.open(await openIndexedDb(name));
+  const tell = vi.spyOn(BroadcastChannel.prototype, 'postMessage').mockImplementation(() => {});
+  const { eid } = await database.insert(note('its last one'));
+  tell.mockRestore();
+  await database.close();
+  killed.close();
+  await until('both tabs show it', () => shown.here === 1 && shown.there === 1);
+  await until('it is at the host', async () => (await leader.durableAt(eid))[0]?.stored);
+});
+
+test('a tab that takes over hears when another one is killed', async () => {
+  const [seed, name] = [Seed.generate(), newName()];
+  const leader = await openTab(seed, name);
+  await leader.link(url);
+  const heir = await openTab(seed, name);
+  const killed = await Tabs.open(name, { hear: () => {}, lead: () => {}, follow: () => {} });
+  killed.greet();
+  await leader.close();
+  await until('it has taken over', () => heir.status.role === 'leader');
+  await heir.sync();
+  const database = await Database.open(await openIndexedDb(name));
+  const { eid } = await database.insert(note('its last one'));
+  await database.close();
+  killed.close();
+  await until('it is at the host', async () => (await heir.durableAt(eid))[0]?.stored);
 });
 
 test('a sync that another tab asked for is not done because the tab that syncs closes', async () => {

@@ -113,6 +113,7 @@ test('each listener hears each value once, until it unsubscribes', async () => {
   const { socket_url: url } = await newRoom();
   const writer = await ours(url);
   writer.send(append('k', 'old'));
+  await until('it is stored', async () => (await writer.connection?.get('k'))?.length === 1);
   const db = await ours(url);
   const [one, two, late] = [hearing(), hearing(), hearing()];
   db.subscribe('k', one.listener);
@@ -243,6 +244,86 @@ test('a name for the tab stays the same', () => {
   expect(uniqueClientId()).toBe(uniqueClientId());
 });
 
+test('a listener for lengths need not be named to unsubscribe', async () => {
+  const { socket_url: url } = await newRoom();
+  const db = await ours(url);
+  const { seen, listener } = hearing();
+  const sizes: number[] = [];
+  db.subscribe('k', listener, (size) => sizes.push(size));
+  db.unsubscribe('k', listener);
+  const other = hearing();
+  db.subscribe('k', other.listener);
+  db.send(append('k', 1));
+  db.send(append('k', 2));
+  await until('the other hears', () => other.seen.length === 2);
+  await db.testLatency();
+  expect([seen, sizes]).toEqual([[], []]);
+});
+
+test('what needs a connection waits for one: a relay, a question, a ping', async () => {
+  const { socket_url: url } = await newRoom();
+  const { seen, listener } = hearing();
+  const hearer = await ours(url);
+  hearer.subscribe('k', listener);
+  const network = new Network();
+  const db = new DbConnection({ websocketConstructor: network.webSocket });
+  ends.push(() => db.disconnect());
+  const messages: MessageFromDb[] = [];
+  db.messageListener.addListener((message) => messages.push(message));
+  const relay = (value: string) =>
+    db.send({ type: 'push', key: 'k', value, action: { type: 'relay' } } as const);
+  relay('early');
+  db.send({ type: 'get', key: 'k' });
+  db.send({ type: 'ping', nonce: 3 });
+  await db.connect(url);
+  await until('it is answered', () => messages.length >= 2);
+  expect(messages).toContainEqual({ type: 'init', key: 'k', data: [] });
+  expect(messages).toContainEqual({ type: 'pong', nonce: 3 });
+  network.offline();
+  await until('it knows', () => !db.status.connected);
+  relay('cut off');
+  network.online();
+  await until('both are heard', () => seen.length === 2);
+  expect(seen.map(({ value }) => value)).toEqual(['early', 'cut off']);
+});
+
+test('destroyed, a value and a reducer keep their state, write still, and hear nothing more', async () => {
+  const { socket_url: url } = await newRoom();
+  const [db, elsewhere] = [await ours(url), await ours(url)];
+  const heard: unknown[] = [];
+  const callback = (state: unknown) => heard.push(state);
+  const reducer = (state: number, by: number) => state + by;
+  const value = (its: DbConnection) =>
+    new StateListener<number>({ db: its, key: 'v', debounceMillis: 0, callback });
+  const machine = (its: DbConnection) =>
+    new Reducer<number, number>({ db: its, key: 'r', reducer, initialValue: 0, callback });
+  const [mine, sum] = [value(db), machine(db)];
+  mine.subscribe();
+  sum.subscribe();
+  mine.setStateOptimistic(1);
+  sum.dispatch(1);
+  mine.destroy();
+  sum.destroy();
+  expect([mine.state, sum.compactor.state]).toEqual([1, 1]);
+  mine.setStateOptimistic(2);
+  sum.dispatch(10);
+  expect([mine.state, sum.compactor.state]).toEqual([2, 11]);
+  const [other, otherSum] = [value(elsewhere), machine(elsewhere)];
+  other.subscribe();
+  otherSum.subscribe();
+  await until('it was written', () => other.state === 2 && otherSum.compactor.state === 11);
+  heard.length = 0;
+  other.callback = () => undefined;
+  otherSum.compactor.callback = () => undefined;
+  other.setStateOptimistic(3);
+  otherSum.dispatch(100);
+  await until('it is stored', async () => (await db.connection?.get('r'))?.length === 3);
+  expect(heard).toEqual([]);
+  mine.subscribe();
+  sum.subscribe();
+  await until('it is heard again', () => mine.state === 3 && sum.compactor.state === 111);
+});
+
 // ---- In one room with the published package ----
 
 for (const cbor of [false, true]) {
@@ -254,16 +335,24 @@ for (const cbor of [false, true]) {
     const options = (who: string) => ({
       key: 'v',
       debounceMillis: 0,
-      callback: (value: number) => {
+      callback: (value: number | undefined) => {
         shown[who] = value;
       },
     });
-    const mine = new StateListener<number>({ ...options('ours'), db: await ours(url, cbor) });
-    const other = new published.StateListener<number>({ ...options('theirs'), db: await theirs(url, cbor) });
+    const mine = new StateListener<number | undefined>({ ...options('ours'), db: await ours(url, cbor) });
+    const other = new published.StateListener<number | undefined>({
+      ...options('theirs'),
+      db: await theirs(url, cbor),
+    });
     mine.subscribe();
     other.subscribe();
     mine.setStateOptimistic(1);
     await until('theirs has ours', () => shown.theirs === 1);
+    mine.setStateOptimistic(undefined);
+    await until('theirs has none', () => 'theirs' in shown && shown.theirs === undefined);
+    expect('ours' in shown && shown.ours).toBeUndefined();
+    mine.setStateOptimistic(1);
+    await until('theirs has one again', () => shown.theirs === 1);
     other.setStateOptimistic(2);
     await until('ours has theirs', () => shown.ours === 2);
     expect(mine.state).toBe(2);

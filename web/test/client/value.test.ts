@@ -69,11 +69,34 @@ test('of many writes in a short time the last one is stored, and not all are sen
   expect(pushes).toBeLessThan(200);
 });
 
-test('undefined is refused with a clear error and changes nothing', async () => {
-  const room = await connect(await newRoom(server));
-  const maybe = new SharedValue<number | undefined>(room, 'value', { initial: 1 });
-  expect(() => maybe.set(undefined)).toThrow(/undefined/);
-  expect(maybe.current).toBe(1);
+test('undefined is a value, for who comes later too', async () => {
+  const url = await newRoom(server);
+  const make = async () =>
+    new SharedValue<number | undefined>(await connect(url), 'value', { initial: 1, debounceMs: 0 });
+  const [one, other] = [await make(), await make()];
+  one.set(2);
+  one.set(undefined);
+  expect(one.current).toBeUndefined();
+  await until('the other has it', () => other.current === undefined);
+  const late = await make();
+  await until('a late one has it', () => late.current === undefined);
+  expect(one.current).toBeUndefined();
+  other.set(3);
+  await until('it is set again', () => one.current === 3);
+});
+
+test('what is no value is not read as undefined', async () => {
+  const url = await newRoom(server);
+  const room = await connect(url);
+  const one = new SharedValue<number | undefined>(await connect(url), 'value', { initial: 1 });
+  for (const other of [{}, { apply: 1, i: 'x' }, { d: true, i: 'x' }, [], 'text']) {
+    await room.push('value', other, { type: 'append' }).done;
+  }
+  await room.push('value', { v: 2, i: 'x' }, { type: 'append' }).done;
+  const heard: unknown[] = [];
+  one.subscribe((value) => heard.push(value));
+  await until('the value is heard', () => one.current === 2);
+  expect(heard.every((value) => value === 2)).toBe(true);
 });
 
 test('null is a value', async () => {

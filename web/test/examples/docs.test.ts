@@ -4,12 +4,11 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { Browser } from 'playwright-core';
-import type { ViteDevServer } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Server } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { startChromium } from '../support/visit.ts';
-import { type Opened, open, Project, startVite } from './project.ts';
+import { type Opened, open, Project, startVite, type Vite } from './project.ts';
 
 const DOCUMENTED = 'http://127.0.0.1:8080';
 const page = fileURLToPath(new URL('../../../docs/web.md', import.meta.url));
@@ -18,7 +17,7 @@ const readme = fileURLToPath(new URL('../../README.md', import.meta.url));
 let server: Server;
 let browser: Browser;
 let project: Project;
-let vite: ViteDevServer;
+let vite: Vite;
 let url: string;
 let snippets: { kind: string; text: string }[];
 
@@ -37,14 +36,14 @@ beforeAll(async () => {
     const name = nameOf(snippet.text);
     if (name !== undefined) await project.write(name, snippet.text.replaceAll(DOCUMENTED, server.url));
   }
-  await project.write('js.html', '<!doctype html><script type="module" src="/SNIPPET"></script>');
-  ({ vite, url } = await startVite(project.folder));
+  vite = await startVite(project.folder);
+  ({ url } = vite);
 });
 afterAll(async () => {
-  await vite.close();
-  await browser.close();
-  await project.remove();
-  await server.remove();
+  await vite?.close();
+  await browser?.close();
+  await project?.remove();
+  await server?.remove();
 });
 
 /** A snippet that is a file says so in its first line. */
@@ -146,8 +145,8 @@ test('the policy is enough for rooms and for entities', async () => {
   await until('the browser complains', () =>
     stopped.complaints.some((text) => /Content Security Policy/.test(text)),
   );
-  await strict.vite.close();
-  await forbidden.vite.close();
+  await strict.close();
+  await forbidden.close();
 });
 
 test('the snippets of the README', async () => {

@@ -5,19 +5,18 @@ import { copyFile, readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
-import type { ViteDevServer } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Server } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import { startChromium } from '../support/visit.ts';
-import { open, Project, startVite } from './project.ts';
+import { open, Project, startVite, type Vite } from './project.ts';
 
 const LINES_MAX = 59;
 const folder = fileURLToPath(new URL('../../examples/', import.meta.url));
 
 let server: Server;
 let browser: Browser;
-let vite: ViteDevServer;
+let vite: Vite;
 let url: string;
 const complaints: string[][] = [];
 
@@ -25,12 +24,13 @@ beforeAll(async () => {
   server = await Server.start();
   browser = await startChromium();
   process.env.VITE_SEABAG = server.url;
-  ({ vite, url } = await startVite(folder));
+  vite = await startVite(folder);
+  ({ url } = vite);
 });
 afterAll(async () => {
-  await vite.close();
-  await browser.close();
-  await server.remove();
+  await vite?.close();
+  await browser?.close();
+  await server?.remove();
 });
 
 async function visit(address: string): Promise<Page> {

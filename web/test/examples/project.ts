@@ -7,7 +7,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Browser, Page } from 'playwright-core';
-import { createServer, type InlineConfig, type ViteDevServer } from 'vite';
+import { createServer, type InlineConfig } from 'vite';
 
 const run = promisify(execFile);
 const web = fileURLToPath(new URL('../../', import.meta.url));
@@ -49,22 +49,32 @@ export class Project {
   }
 }
 
-/** `npx vite`, on a free port. */
-export async function startVite(
-  root: string,
-  config: InlineConfig = {},
-): Promise<{ vite: ViteDevServer; url: string }> {
+/** A running `npx vite`. */
+export interface Vite {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+/** `npx vite`, on a free port, with a cache of its own. */
+export async function startVite(root: string, config: InlineConfig = {}): Promise<Vite> {
+  const cache = await mkdtemp(path.join(tmpdir(), 'seabag-vite-'));
   const vite = await createServer({
     root,
     logLevel: 'error',
-    cacheDir: path.join(await mkdtemp(path.join(tmpdir(), 'seabag-vite-')), 'vite'),
+    cacheDir: path.join(cache, 'vite'),
+    // Dependencies that are found late are bundled anew, under a page that has the old ones: so all are looked for first.
+    optimizeDeps: { entries: ['**/*.{html,js,jsx,tsx}', '!node_modules'] },
     ...config,
     server: { host: '127.0.0.1', port: 0, hmr: false, fs: { strict: false }, ...config.server },
   });
+  const close = async () => {
+    await vite.close();
+    await rm(cache, { recursive: true, force: true });
+  };
   await vite.listen();
   const url = vite.resolvedUrls?.local[0]?.replace(/\/$/, '');
   if (url === undefined) throw new Error('vite told no address');
-  return { vite, url };
+  return { url, close };
 }
 
 /** A page of somebody with a storage of their own; what goes wrong and what is logged in it. */

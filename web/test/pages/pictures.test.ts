@@ -3,28 +3,17 @@
 
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Server } from '../support/server.ts';
-import { PHONE, startChromium, visit } from '../support/visit.ts';
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
+import { boardState, untilDrawn } from '../support/board.ts';
+import { onStage } from '../support/stage.ts';
+import { until } from '../support/until.ts';
+import { PHONE } from '../support/visit.ts';
 
 const folder = process.env.SEABAG_PICTURES;
 const PLAIN_BYTES = 4_000;
 
-let browser: Browser;
-let server: Server;
-const open: BrowserContext[] = [];
-
-beforeAll(async () => {
-  server = await Server.start();
-  browser = await startChromium();
-});
-
-afterAll(async () => {
-  for (const context of open) await context.close();
-  await browser?.close();
-  await server?.remove();
-});
+const stage = onStage();
 
 /** Takes a picture, which must show something. */
 async function take(page: Page, name: string): Promise<void> {
@@ -43,7 +32,7 @@ async function draw(
   if (first === undefined) return;
   await page.mouse.move(first[0], first[1]);
   await page.mouse.down();
-  for (const [x, y] of others) await page.mouse.move(x, y, { steps: 4 });
+  for (const [x, y] of others) await page.mouse.move(x, y);
   if (release) await page.mouse.up();
 }
 
@@ -54,20 +43,23 @@ function circle(x: number, y: number, radius: number): [number, number][] {
   });
 }
 
+async function fieldIsEmpty(page: Page): Promise<void> {
+  const field = page.getByLabel('Note', { exact: true });
+  await until('the new note is open', async () => (await field.inputValue()) === '');
+}
+
 test('start page', async () => {
-  const { page, context } = await visit(browser, server.url);
-  open.push(context);
+  const { page } = await stage.visit('');
   await page.getByText(/^Version/).waitFor();
   await take(page, 'start');
 });
 
 test('three people at a whiteboard', async () => {
-  const first = await visit(browser, `${server.url}/whiteboard`);
-  open.push(first.context);
+  const first = await stage.visit('/whiteboard');
   await first.page.waitForURL(/#room=/);
-  const second = await visit(browser, first.page.url());
-  const third = await visit(browser, first.page.url(), { viewport: PHONE, colorScheme: 'dark' });
-  open.push(second.context, third.context);
+  const room = new URL(first.page.url()).hash;
+  const second = await stage.visit(`/whiteboard${room}`);
+  const third = await stage.visit(`/whiteboard${room}`, { viewport: PHONE, colorScheme: 'dark' });
   const pick = (page: Page, name: string) => page.getByRole('button', { name }).click();
   await pick(first.page, 'Orange');
   await draw(first.page, circle(420, 380, 120));
@@ -105,31 +97,35 @@ test('three people at a whiteboard', async () => {
     false,
   );
   await first.page.mouse.move(700, 620);
-  await first.page.waitForTimeout(1_000);
+  // Six strokes are stored, and one grows, seen by the others.
+  for (const { page } of [first, third]) {
+    await until('all of it is painted', async () => {
+      const { strokes, drawn, growing } = await boardState(page);
+      return strokes === 6 && drawn === 6 && growing === 1;
+    });
+  }
   await take(first.page, 'whiteboard');
   await take(third.page, 'whiteboard-phone');
 });
 
 test('the inspector at a room in use', async () => {
-  const board = await visit(browser, `${server.url}/whiteboard`);
-  open.push(board.context);
+  const board = await stage.visit('/whiteboard');
   await board.page.waitForURL(/#room=/);
   const room = new URL(board.page.url()).hash;
-  const { page, context } = await visit(browser, `${server.url}/inspector${room}`, {
+  const { page } = await stage.visit(`/inspector${room}`, {
     viewport: { width: 1280, height: 1150 },
   });
-  open.push(context);
   await page.getByText(/Live from here/).waitFor();
   for (let line = 0; line < 5; line += 1) {
     await draw(board.page, circle(300 + 120 * line, 300, 40));
   }
-  await page.waitForTimeout(1_500);
+  await untilDrawn(board.page, 5);
+  await page.getByRole('button', { name: /^Stored: strokes/ }).waitFor();
   await take(page, 'inspector');
 });
 
 test('notes on a desk and on a phone', async () => {
-  const one = await visit(browser, `${server.url}/notes`);
-  open.push(one.context);
+  const one = await stage.visit('/notes');
   await one.page.getByRole('button', { name: 'Start writing' }).click();
   await one.page.locator('.words li').nth(23).waitFor();
   const words = (await one.page.locator('.words li').allTextContents()).join(' ');
@@ -144,24 +140,22 @@ test('notes on a desk and on a phone', async () => {
   ];
   for (const [text = '', group = ''] of notes) {
     await one.page.getByRole('button', { name: 'New note', exact: true }).click();
+    await fieldIsEmpty(one.page);
     await one.page.getByLabel('Note', { exact: true }).fill(text);
     await one.page.getByLabel('Group', { exact: true }).fill(group);
     await one.page.getByLabel('Group', { exact: true }).blur();
     await one.page.locator('.notes .title', { hasText: text.split('\n')[0] ?? '' }).waitFor();
   }
   await one.page.getByRole('button', { name: 'New note under this one' }).click();
+  await fieldIsEmpty(one.page);
   await one.page.getByLabel('Note', { exact: true }).fill('Tickets: coach 7, seats 21 and 22');
   await one.page.locator('.sync[data-state="in_sync"][data-waiting="0"]').waitFor();
   await one.page.getByRole('link', { name: 'Journey to Lisbon' }).click();
-  await one.page
-    .getByRole('button', { name: 'Dismiss' })
-    .first()
-    .click({ timeout: 500 })
-    .catch(() => undefined);
+  const dismiss = one.page.getByRole('button', { name: 'Dismiss' }).first();
+  if (await dismiss.isVisible()) await dismiss.click();
   await take(one.page, 'notes');
 
-  const other = await visit(browser, `${server.url}/notes`, { viewport: PHONE, colorScheme: 'dark' });
-  open.push(other.context);
+  const other = await stage.visit('/notes', { viewport: PHONE, colorScheme: 'dark' });
   await other.page.getByLabel('Your 24 words').fill(words);
   await other.page.getByRole('button', { name: 'Open my notes' }).click();
   await other.page.getByRole('link', { name: 'Tickets' }).waitFor();

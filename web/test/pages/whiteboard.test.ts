@@ -8,6 +8,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { PAGE_STROKES } from '../../pages/whiteboard/model.ts';
+import { RoomsApi } from '../../src/client/room/api.ts';
 import { RoomConnection } from '../../src/client/room/connection.ts';
 import { lacks, small } from '../support/accessible.ts';
 import {
@@ -138,7 +139,7 @@ describe('together', () => {
     // Sooner than presence would give up on somebody silent (70 s): the server told.
     await until('noticed', async () => (await boardState(other.page)).people === 2);
     await until('noticed', async () => (await boardState(third.page)).people === 2);
-    expect(await other.page.locator('.pen').count()).toBe(0);
+    await until('its pen is gone', async () => (await other.page.locator('.pen').count()) === 0);
     expectQuiet([other, third]);
   });
 
@@ -294,6 +295,72 @@ describe('trouble', () => {
     await expectSame([...people, late], 48);
   });
 
+  test('strokes that wait survive a closed tab and another room, as nobody but this browser knows', async () => {
+    const first = await somebody();
+    const room = roomOf(first.page);
+    const proxy = await ByteProxy.start(server.url);
+    const far = await openBoard(browser, proxy.url, room);
+    drawers.push(far);
+    await draw(far.page, zigzag(0));
+    await expectSame([first, far], 1);
+    proxy.refuse();
+    await far.page.getByText('Offline').waitFor();
+    for (let stroke = 1; stroke <= 3; stroke += 1) await draw(far.page, zigzag(stroke));
+    await far.page.keyboard.press('Control+z');
+    await far.page.getByText('strokes wait').waitFor();
+    const stored = await far.page.evaluate(() => JSON.stringify({ ...localStorage }));
+    expect(stored).toContain('seabag-unsent/');
+    expect(stored).not.toContain(room);
+    await far.page.close();
+    proxy.pass();
+    const again = await openBoardTab(far.context, proxy.url, room);
+    await expectSame([first, again], 3);
+    // Another room meanwhile: what waits is neither sent there nor lost.
+    proxy.refuse();
+    await again.page.getByText('Offline').waitFor();
+    await draw(again.page, zigzag(4));
+    await again.page.getByText('1 stroke waits').waitFor();
+    const other = (await new RoomsApi(server.url).createRoom()).room;
+    await again.page.evaluate((id) => {
+      location.hash = `#room=${id}`;
+    }, other);
+    await again.page.getByText('is kept in this browser').waitFor();
+    proxy.pass();
+    await until('the other room', async () => (await boardState(again.page)).state === 'live');
+    await untilDrawn(again.page, 0);
+    await again.page.evaluate((id) => {
+      location.hash = `#room=${id}`;
+    }, room);
+    await expectSame([first, again], 4);
+    await until('nothing is left over', () =>
+      again.page.evaluate(() => !Object.keys(localStorage).some((key) => key.startsWith('seabag-unsent/'))),
+    );
+    await again.context.close();
+    drawers = [first];
+    await proxy.stop();
+  });
+
+  test('where nothing can be kept, another room is asked about first', async () => {
+    const { people, room } = await together(1);
+    const [one] = people;
+    if (one === undefined) throw new Error('one');
+    await one.page.evaluate(() => {
+      Storage.prototype.setItem = () => {
+        throw new Error('no storage');
+      };
+    });
+    await server.kill();
+    await draw(one.page, zigzag(1));
+    await one.page.getByText('1 stroke waits').waitFor();
+    await one.page.evaluate(() => {
+      location.hash = '#room=thereIsNoSuchRoomHere000000';
+    });
+    await one.page.getByRole('button', { name: 'Cancel' }).click();
+    expect(roomOf(one.page)).toBe(room);
+    await server.restart();
+    await untilDrawn(one.page, 1);
+  });
+
   test('a board that is not there says so and offers a new one', async () => {
     const { page } = await somebody();
     await page.evaluate(() => {
@@ -373,9 +440,8 @@ describe('everywhere', () => {
       ]);
     }
     await send('touchEnd', []);
+    await until('it is painted anew', async () => (await painted(first.page)).sum !== before.sum);
     await untilDrawn(first.page, 1);
-    const after = await painted(first.page);
-    expect(after.sum).not.toBe(before.sum);
     expect((await boardState(second.page)).strokes).toBe(1);
     expect(await lacks(first.page)).toEqual([]);
     expect(await small(first.page)).toEqual([]);
@@ -416,9 +482,9 @@ describe('everywhere', () => {
     const inked = await page.evaluate(() => {
       const canvas = document.querySelector<HTMLCanvasElement>('canvas.layer');
       const context = canvas?.getContext('2d');
-      return [100, 200].map((y) => context?.getImageData(200, y, 1, 1).data[3]);
+      return [100, 200].map((y) => context?.getImageData(200, y, 1, 1).data.join());
     });
-    expect(inked).toEqual([255, 255]);
+    expect(inked).toEqual(['27,36,48,255', '27,36,48,255']);
   });
 
   test('a link that is opened while a new board is still being made leads to its own board', async () => {
@@ -484,7 +550,8 @@ describe('everywhere', () => {
     await untilDrawn(light.page, 1);
     await untilDrawn(dark.page, 1);
     const [one, other] = [await painted(light.page), await painted(dark.page)];
-    expect(one.inked).toBe(other.inked);
+    // Where a line only just touches a pixel, one paper hides it and the other does not.
+    expect(Math.abs(one.inked - other.inked)).toBeLessThan(one.inked / 50);
     expect(one.sum).not.toBe(other.sum);
     await dark.page.emulateMedia({ colorScheme: 'light' });
     await untilDrawn(dark.page, 1);

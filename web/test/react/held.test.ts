@@ -2,6 +2,7 @@
 
 import { expect, test } from 'vitest';
 import { Held } from '../../src/react/held.ts';
+import { Shelf } from '../../src/react/shelf.ts';
 
 class Counter {
   value = 0;
@@ -24,7 +25,8 @@ class Counter {
 
 function held() {
   const counter = new Counter();
-  const one = new Held<Counter, number>({ make: () => counter, read: ({ value }) => value, initial: 0 });
+  const plan = { make: () => counter, read: ({ value }: Counter) => value, initial: 0 };
+  const one = new Held<Counter, number>(new Shelf(), 'counter', plan);
   return { counter, one };
 }
 

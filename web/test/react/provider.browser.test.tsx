@@ -1,15 +1,16 @@
 // The provider: which room it joins, that it joins once and leaves wholly, and that it tells what goes wrong.
 
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { commands, server as runner } from 'vitest/browser';
 import { RoomsApi } from '../../src/client/room/api.ts';
+import { DbConnection } from '../../src/driftdb.ts';
 import {
+  DatabaseContext,
   DriftDBProvider,
   RoomProvider,
   RoomQRCode,
   StatusIndicator,
   useConnectionStatus,
-  useDatabase,
   usePresence,
   useRoomId,
   useSharedState,
@@ -17,34 +18,16 @@ import {
 import { until } from '../support/until.ts';
 import { Boundary } from './boundary.tsx';
 import { Outstanding } from './outstanding.ts';
-import { acting, User } from './user.tsx';
+import { comes, newRoom, server } from './place.ts';
+import { acting } from './user.tsx';
 
-let server: string;
 let outstanding: Outstanding;
-const users: User[] = [];
 
-beforeAll(async () => {
-  server = await commands.startServer();
-});
-afterAll(() => commands.removeServer(server));
 beforeEach(() => {
   history.replaceState(null, '', location.pathname + location.search);
   outstanding = new Outstanding();
 });
-afterEach(async () => {
-  for (const user of users.splice(0)) await user.leaves();
-  outstanding.end();
-});
-
-async function comes(...all: Parameters<typeof User.comes>): Promise<User> {
-  const user = await User.comes(...all);
-  users.push(user);
-  return user;
-}
-
-async function newRoom(): Promise<string> {
-  return (await new RoomsApi(server).createRoom()).room;
-}
+afterEach(() => outstanding.end());
 
 function Name() {
   const [name, setName] = useSharedState('name', 'nobody');
@@ -126,6 +109,68 @@ test('the room of the property wins, and is not shown in the address', async () 
   );
   await user.sees('status', 'connected');
   expect(location.hash).toBe('');
+});
+
+test('an empty room in the property is none, as in a router before it is ready', async () => {
+  const room = await newRoom();
+  const app = (given: string) => (
+    <DriftDBProvider api={server} room={given}>
+      <Status />
+    </DriftDBProvider>
+  );
+  history.replaceState(null, '', `#room=${room}`);
+  const user = await comes(app(''));
+  await user.sees('status', 'connected');
+  expect(user.text('room')).toBe(room);
+  await user.renders(app(room));
+  await user.sees('status', 'connected');
+  expect(outstanding.socketsMade).toBe(1);
+});
+
+test('the room taken out of the property: a new one, shown in the address', async () => {
+  const room = await newRoom();
+  const app = (given?: string) => (
+    <DriftDBProvider api={server} room={given}>
+      <Status />
+    </DriftDBProvider>
+  );
+  const user = await comes(app(room));
+  await user.sees('status', 'connected');
+  await user.renders(app());
+  await until('it is another', () => ![room, 'no room'].includes(user.text('room') ?? ''));
+  await user.sees('status', 'connected');
+  expect(roomInAddress()).toBe(user.text('room'));
+  await user.renders(app(user.text('room')));
+  await user.sees('status', 'connected');
+  expect(outstanding.socketsMade).toBe(2);
+});
+
+test('a server may be named by its path on the page’s own', async () => {
+  const user = await comes(
+    <DriftDBProvider api="/nowhere/">
+      <Status />
+    </DriftDBProvider>,
+  );
+  await until('it is asked', () => outstanding.requests.includes('PUT /nowhere/room/…'));
+  await until('it is told', () => user.text('status') !== 'connecting');
+  expect(user.text('status')).not.toBe('bad_parameter');
+});
+
+test('under a connection that was provided by hand, the room is not that of a provider above', async () => {
+  const [room, other] = [await newRoom(), await newRoom()];
+  const db = new DbConnection();
+  await db.connect(new RoomsApi(server).url(other));
+  const user = await comes(
+    <DriftDBProvider api={server} room={room}>
+      <DatabaseContext.Provider value={db}>
+        <Status />
+      </DatabaseContext.Provider>
+    </DriftDBProvider>,
+  );
+  await user.sees('status', 'connected');
+  expect(user.text('room')).toBe(other);
+  db.disconnect();
+  await user.sees('status', 'connecting');
 });
 
 test('StrictMode makes one room and one connection', async () => {
@@ -269,7 +314,7 @@ test('with CBOR, bytes arrive as bytes', async () => {
 });
 
 test('after unmounting nothing is left: no socket, no timer, no listener', async () => {
-  const user = await User.comes(
+  const user = await comes(
     <DriftDBProvider api={server}>
       <Name />
       <Status />
@@ -291,7 +336,7 @@ test('after unmounting nothing is left: no socket, no timer, no listener', async
 test('unmounted while the server is away, it gives up making a room', async () => {
   const gone = await commands.startServer();
   await commands.killServer(gone);
-  const user = await User.comes(
+  const user = await comes(
     <DriftDBProvider api={gone}>
       <Status />
     </DriftDBProvider>,
@@ -392,7 +437,7 @@ test('an error boundary gets the error that a component throws', async () => {
 });
 
 function Lost() {
-  useDatabase();
+  usePresence('lost', 1);
   return null;
 }
 
@@ -403,6 +448,6 @@ test('outside of a provider a hook says what is missing', async () => {
       <Lost />
     </Boundary>,
   );
-  await user.sees('caught', 'this hook needs a DriftDBProvider (or RoomProvider) above it');
+  await user.sees('caught', 'usePresence needs a DriftDBProvider (or RoomProvider) above it');
   quiet.mockRestore();
 });

@@ -46,6 +46,8 @@ export async function openBoardTab(context: BrowserContext, origin: string, room
       throw new Error([String(error), text ?? '', ...visit.complaints].join('\n'));
     },
   );
+  // The address is told by another process than the page.
+  await visit.page.waitForURL(/#room=/);
   return visit;
 }
 
@@ -101,7 +103,7 @@ export async function corner(
   });
 }
 
-/** What is painted of the stored strokes: how many pixels are not empty, and a number that differs when any differs. */
+/** What is painted of the stored strokes: how many pixels are not paper, and a number that differs when any differs. */
 export async function painted(page: Page): Promise<{ inked: number; sum: number }> {
   return page.evaluate(() => {
     const canvas = document.querySelector<HTMLCanvasElement>('canvas.layer');
@@ -115,10 +117,13 @@ export async function painted(page: Page): Promise<{ inked: number; sum: number 
     context.drawImage(canvas, 0, 0);
     const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
     const pixels = new Uint32Array(data.buffer);
+    const sheet = getComputedStyle(canvas.parentElement ?? canvas).backgroundColor;
+    const [red = 0, green = 0, blue = 0] = (sheet.match(/\d+/g) ?? []).map(Number);
+    const [paper] = new Uint32Array(Uint8Array.of(red, green, blue, 255).buffer);
     let inked = 0;
     let sum = 2166136261;
     for (const pixel of pixels) {
-      if (pixel >>> 24 !== 0) inked += 1;
+      if (pixel !== paper) inked += 1;
       sum = Math.imul(sum ^ pixel, 16777619) >>> 0;
     }
     return { inked, sum };

@@ -13,4 +13,6 @@ export const chromiumArguments = [
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-sync',
+  // Names of peers would be asked for by multicast, which a machine in the cloud may not have.
+  '--disable-features=WebRtcHideLocalIpsWithMdns',
 ];

@@ -18,17 +18,33 @@ const POLICY =
   "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
   "require-trusted-types-for 'script'; trusted-types seabag";
 
+/** A file of the fresh build. */
+export interface FreshFile {
+  readonly body: Buffer;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Whether there is a fresh build to serve. */
+export const hasFreshPages = folder !== undefined;
+
+/** What the fresh build has for an address; undefined for what the server answers. */
+export async function freshFile(url: string): Promise<FreshFile | undefined> {
+  if (folder === undefined) return undefined;
+  const asked = new URL(url).pathname;
+  const file = asked === '/' ? '/index.html' : path.extname(asked) === '' ? `${asked}.html` : asked;
+  const body = await readFile(path.join(folder, file)).catch(() => undefined);
+  const type = MEDIA[path.extname(file)] ?? 'application/octet-stream';
+  return body && { body, headers: { 'content-type': type, 'content-security-policy': POLICY } };
+}
+
 /** Does nothing unless `SEABAG_FRESH_PAGES` is set. */
 export async function serveFreshPages(context: BrowserContext): Promise<void> {
-  if (folder === undefined) return;
+  if (!hasFreshPages) return;
   // To Chromium such pages come from nowhere, and from there this machine is out of bounds.
   await context.grantPermissions(['local-network-access']);
   await context.route('**', async (route) => {
-    const asked = new URL(route.request().url()).pathname;
-    const file = asked === '/' ? '/index.html' : path.extname(asked) === '' ? `${asked}.html` : asked;
-    const body = await readFile(path.join(folder, file)).catch(() => undefined);
-    if (body === undefined) return route.continue();
-    const contentType = MEDIA[path.extname(file)] ?? 'application/octet-stream';
-    return route.fulfill({ body, contentType, headers: { 'content-security-policy': POLICY } });
+    const file = await freshFile(route.request().url());
+    if (file === undefined) return route.continue();
+    return route.fulfill({ body: file.body, headers: { ...file.headers } });
   });
 }

@@ -44,6 +44,11 @@ export class Server {
     return `http://${this.#listen}`;
   }
 
+  /** Its process, while it runs. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** The end of what it wrote to standard error. */
   get complaints(): string {
     return this.#stderr.slice(-SHOWN_CHARACTERS);

@@ -2,9 +2,12 @@
 // that are listed: storage, network and processor work side by side. Chunks are merged in their order, one at a time, and
 // the cursor moves with each: what is fetched ahead is in memory only, and whoever ends in the middle fetches it again.
 
-import type { Received } from '../../entdb/database.ts';
+import type { Judgement, Received } from '../../entdb/database.ts';
+import { checkHead } from '../../entdb/merge.ts';
+import { WANTED } from '../../entdb/outcome.ts';
 import type { BagSeq } from '../../protocol/host/bag.ts';
 import type { Reader } from '../../protocol/host/bytes.ts';
+import type { MessageHead } from '../../protocol/host/message.ts';
 import { readPullItems } from '../../protocol/host/pull.ts';
 import { readPart } from './call.ts';
 import { Backlog, type Chunk, type Listed, type Origin } from './chunk.ts';
@@ -14,6 +17,8 @@ import { type HostSession, report, reportAll, type Turn } from './session.ts';
 
 /** The most chunks in memory besides the one that is merged: one whose bodies are fetched, one whose heads are open. */
 const CHUNKS_MAX = 2;
+/** So many bags at least say something about those behind them. */
+const TELLING_MIN = 256;
 /** The most bags that are remembered for having had no body. */
 const MISSING_MAX = 1_000;
 
@@ -26,6 +31,8 @@ export class Intake {
   backlog: Backlog | undefined;
   /** In their order: the bodies of the first are fetched, the heads of the others are open. */
   chunks: Chunk[] = [];
+  /** Whether all that was looked at last was new here. Then what comes next is not looked up: fetching it costs less. */
+  allNew = false;
   /** Whose bodies were asked for last. */
   asked: Chunk | undefined;
   /** The chunk that is being merged. The promise never fails. */
@@ -99,15 +106,25 @@ async function openNext(session: HostSession, turn: Turn): Promise<boolean> {
   return next !== undefined;
 }
 
-/**
- * Finds out which bodies are needed. Of a chunk behind one that is being merged this may be too many: merging looks again.
- */
+/** Finds out which bodies are needed. These may be more than are: merging looks again. */
 async function judge(session: HostSession, chunk: Chunk, turn: Turn): Promise<void> {
   const reports: Report[] = [];
   const { heads } = chunk;
-  const judgements = heads.length > 0 ? await turn.database.judge(heads) : [];
+  const judgements = await judgeHeads(session.reading.intake, heads, turn);
   chunk.judge(judgements, session.reading.audit, session.sealer, reports);
   reportAll(turn, reports);
+}
+
+async function judgeHeads(
+  intake: Intake,
+  heads: readonly MessageHead[],
+  turn: Turn,
+): Promise<readonly Judgement[]> {
+  if (heads.length === 0) return [];
+  if (intake.allNew) return heads.map((head) => checkHead(head) ?? WANTED);
+  const judgements = await turn.database.judge(heads);
+  intake.allNew = heads.length >= TELLING_MIN && judgements.every(({ type }) => type === 'wanted');
+  return judgements;
 }
 
 /** Bodies came. */
@@ -152,6 +169,8 @@ export async function merged(session: HostSession, turn: Turn): Promise<void> {
     reading.intake.chunks.unshift(chunk);
     return;
   }
+  if (outcomes.some((outcome) => outcome?.type === 'known' || outcome?.type === 'superseded'))
+    reading.intake.allNew = false;
   const news = outcomes.filter((outcome) => outcome?.type === 'applied' || outcome?.type === 'set-aside');
   if (news.length > 0) report(turn, { type: 'received', messages: news.length });
   reading.readTo = chunk.through;

@@ -1,7 +1,7 @@
 // A single value on a key, last write wins in the ROOM's order: of two clients that set at once, both end with the
-// later write. Wire: a replace with {v, i}, as DriftDB's StateListener writes it. Values without `v` are not read.
+// later write. Wire: a replace with {v, i}, as DriftDB's StateListener writes it; {i} for undefined. All else is not read.
 
-import { fieldsOf, type Pending, requireValue } from './pending.ts';
+import { fieldsOf, type Pending } from './pending.ts';
 import { Shared } from './shared.ts';
 import type { SharedRoom } from './shared_room.ts';
 import type { KeyEvent } from './types.ts';
@@ -25,7 +25,7 @@ export class SharedValue<T> extends Shared<T> {
   #debounceMs: number;
   /** The last write in the room's order, as far as it was heard. */
   #confirmed: { value: T } | undefined;
-  #pending: Pending<T>;
+  #pending: Pending<{ value: T }>;
   /** Set here and not yet sent. */
   #unsent: { value: T } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -45,12 +45,11 @@ export class SharedValue<T> extends Shared<T> {
 
   /**
    * Sets it here at once, and in the room. A function gets the current value.
-   * Throws `bad_value` for `undefined`. A write that the room refuses is taken back (`onRefused`).
+   * A write that the room refuses is taken back (`onRefused`).
    */
   set(next: T | ((current: T) => T)): void {
     if (this.ended) return;
     const value = next instanceof Function ? next(this.current) : next;
-    requireValue(value, 'the value');
     this.#unsent = { value };
     this.changed();
     this.#send();
@@ -58,10 +57,8 @@ export class SharedValue<T> extends Shared<T> {
 
   protected override compute(): T {
     if (this.#unsent !== undefined) return this.#unsent.value;
-    const items = this.#pending.items();
-    const last = items.at(-1);
-    if (items.length > 0 && last !== undefined) return last;
-    return this.#confirmed === undefined ? this.#initial : this.#confirmed.value;
+    const last = this.#pending.items().at(-1) ?? this.#confirmed;
+    return last === undefined ? this.#initial : last.value;
   }
 
   protected override release(): void {
@@ -86,7 +83,8 @@ export class SharedValue<T> extends Shared<T> {
 
   #take(written: unknown): void {
     const fields = fieldsOf(written);
-    if (fields === undefined || fields.v === undefined) return;
+    // A mark alone is undefined: in JSON, a field that is undefined is none.
+    if (fields === undefined || (fields.v === undefined && Object.keys(fields).join() !== 'i')) return;
     this.#pending.echoed(fields.i);
     this.#confirmed = { value: fields.v as T };
   }
@@ -110,6 +108,7 @@ export class SharedValue<T> extends Shared<T> {
 
   #push(value: T): void {
     const mark = this.#pending.mark();
-    this.#pending.add(value, mark, this.#room.push(this.#key, { v: value, i: mark }, { type: 'replace' }));
+    const written = value === undefined ? { i: mark } : { v: value, i: mark };
+    this.#pending.add({ value }, mark, this.#room.push(this.#key, written, { type: 'replace' }));
   }
 }

@@ -6,6 +6,7 @@ import { DatabaseError } from '../error.ts';
 import {
   type Durability,
   type Key,
+  type Part,
   type Reading,
   SCHEMA,
   type Span,
@@ -183,6 +184,16 @@ class IndexedDbReading implements Reading {
     return results(spans.map((span) => getAll<Tables[T]>(this.#source(table, span), span)));
   }
 
+  async keys(table: Table, spans: readonly Span[]): Promise<(readonly Part[])[][]> {
+    const requests = spans.map((span) => {
+      const source = this.#source(table, span);
+      return span.limit === undefined
+        ? source.getAllKeys(rangeOf(span))
+        : source.getAllKeys(rangeOf(span), span.limit);
+    });
+    return (await results(requests)).map((keys) => keys.map(partsOf));
+  }
+
   async count(table: Table, span: Span): Promise<number> {
     const [count = 0] = await results([this.#source(table, span).count(rangeOf(span))]);
     return count;
@@ -250,6 +261,14 @@ function keyOf(key: Key): IDBValidKey {
   return typeof key === 'object'
     ? key.map((part) => (typeof part === 'object' && !(part instanceof Date) ? [] : part))
     : key;
+}
+
+/** A key that this program made, part by part. */
+function partsOf(key: IDBValidKey): Part[] {
+  return (Array.isArray(key) ? key : [key]).map((part) => {
+    if (typeof part === 'string' || typeof part === 'number' || part instanceof Date) return part;
+    throw new DatabaseError('damaged', 'a key that is none of ours');
+  });
 }
 
 function rangeOf({ lower, upper }: Span): IDBKeyRange | undefined {

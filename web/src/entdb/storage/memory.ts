@@ -68,6 +68,17 @@ class MemoryStorage implements Storage, Reading {
     return Promise.all(spans.map((span) => this.list(table, span)));
   }
 
+  async keys(table: Table, spans: readonly Span[]): Promise<(readonly Part[])[][]> {
+    return spans.map((span) => {
+      const found: Part[][] = [];
+      for (const id of this.#table(table).keys(span)) {
+        if (found.length >= (span.limit ?? Number.POSITIVE_INFINITY)) break;
+        found.push(JSON.parse(id));
+      }
+      return found;
+    });
+  }
+
   async count(table: Table, span: Span): Promise<number> {
     let count = 0;
     for (const _ of this.#table(table).keys(span)) count += 1;

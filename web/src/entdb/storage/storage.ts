@@ -94,6 +94,11 @@ export interface Reading {
   list<T extends Table>(table: T, span: Span): Promise<Tables[T][]>;
   /** The rows of several spans. */
   lists<T extends Table>(table: T, spans: readonly Span[]): Promise<Tables[T][][]>;
+  /**
+   * The keys of the rows of several spans, in their order, without the rows, which would have to be copied; each as a list
+   * of its parts, a key of one part too. Of spans without `after` and `reverse`.
+   */
+  keys(table: Table, spans: readonly Span[]): Promise<(readonly Part[])[][]>;
   /** How many rows a span has; its limit is not looked at. */
   count(table: Table, span: Span): Promise<number>;
 }

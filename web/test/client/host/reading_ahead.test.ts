@@ -2,11 +2,13 @@
 // whatever comes in between, they are merged in their order and the cursor is never ahead of what is there.
 
 import { expect, test } from 'vitest';
+import { readAnswer } from '../../../src/client/host/call.ts';
 import { type Database, DatabaseError, type Received } from '../../../src/entdb/database.ts';
 import { KNOWN } from '../../../src/entdb/outcome.ts';
 import * as path from '../../../src/protocol/host/path.ts';
+import { readPullItems } from '../../../src/protocol/host/pull.ts';
 import { until } from '../../support/until.ts';
-import { type Device, dead, dice, MINUTE_MS, World } from './support/world.ts';
+import { account, type Device, dead, dice, MINUTE_MS, World } from './support/world.ts';
 
 /** Merges of a device's database that wait until they are let go. */
 class Gate {
@@ -142,6 +144,26 @@ test('bags whose bodies turn out to be needed hold up those behind them', async 
   await world.expectConverged();
   expect(gate.most).toBe(1);
   expect(gate.asked, 'six, and three of them once more').toBe(9);
+});
+
+test('what is here already, behind much that is new, is noticed soon and does no harm', async () => {
+  const { world, late } = await newcomer(2_400, 300);
+  const { database } = world.device(0);
+  const ents = await database.query({ type: 'note' });
+  const last = new Set(ents.flatMap(({ eid, body }) => (Number(body) >= 1_400 ? [eid] : [])));
+  const { messages } = await database.messages(null, 2_400);
+  // They came in a file before.
+  await late.database.merge(messages.filter(({ head }) => last.has(head.eid)));
+  let pulled = 0;
+  late.line.fault = (at, answer) => {
+    if (at === path.PULL_PATH) pulled += readPullItems(readAnswer(answer)[1]).length;
+    return answer;
+  };
+  await world.pass(MINUTE_MS);
+  await world.expectConverged();
+  expect(await late.state()).toHaveLength(2_400);
+  expect(world.host().bags(account).size, 'nothing is there twice').toBe(2_400);
+  expect(pulled, 'what is new, the rest of that chunk, and one more').toBeLessThanOrEqual(1_800);
 });
 
 test('a merge that fails while more is fetched is made up for later', async () => {

@@ -1,6 +1,7 @@
 // DriftDB's room API by its names: makes and finds rooms. Unlike DriftDB's own client it looks at the HTTP status.
 
 import { type RoomInfo, RoomsApi } from '../api.ts';
+import { serverUrl } from './server_url.ts';
 
 /** A room, as the server tells of it. */
 export interface RoomResult {
@@ -23,12 +24,16 @@ export class Api {
 
   /** Makes a room under a random id. Rejects with a `RoomError`. */
   async newRoom(): Promise<RoomResult> {
-    return asResult(await new RoomsApi(this.apiUrl).createRoom());
+    return asResult(await this.#rooms().createRoom());
   }
 
   /** Finds a room. Rejects with a `RoomError`, `unknown_room` if there is none. */
   async getRoom(roomId: string): Promise<RoomResult> {
-    return asResult(await new RoomsApi(this.apiUrl).room(roomId));
+    return asResult(await this.#rooms().room(roomId));
+  }
+
+  #rooms(): RoomsApi {
+    return new RoomsApi(serverUrl(this.apiUrl));
   }
 }
 

@@ -34,6 +34,9 @@ export class Compactor<T, A> {
   compactable: Compactable<T, A>;
   #initial: T;
   #reducer: SharedReducer<T, A> | undefined;
+  #destroyed = false;
+  /** The state before `subscribe`, and after `destroy`. */
+  #left: T;
 
   constructor(opts: {
     key: string;
@@ -49,12 +52,13 @@ export class Compactor<T, A> {
     this.callback = opts.callback;
     this.sizeThreshold = opts.sizeThreshold || 30;
     this.#initial = this.compactable.initialState();
+    this.#left = this.#initial;
     this.dispatch = this.dispatch.bind(this);
   }
 
   /** The state as this client sees it. */
   get state(): T {
-    return this.#reducer === undefined ? this.#initial : this.#reducer.current;
+    return this.#reducer === undefined ? this.#left : this.#reducer.current;
   }
 
   /** The state that the room's order gives, without own actions still under way; null before `subscribe`. */
@@ -68,11 +72,33 @@ export class Compactor<T, A> {
   }
 
   subscribe(): void {
+    this.#begin(this.#initial);
+  }
+
+  /** Ends hearing it. What is dispatched later is still sent. */
+  destroy(): void {
+    this.#destroyed = true;
+    if (this.#reducer === undefined) return;
+    this.#left = this.#reducer.current;
+    this.#reducer.destroy();
+    this.#reducer = undefined;
+  }
+
+  /** Applies an action here and in the room. */
+  dispatch(action: A): void {
+    const destroyed = this.#destroyed;
+    this.#begin(destroyed ? this.#left : this.#initial);
+    this.#reducer?.dispatch(action);
+    if (destroyed) this.destroy();
+  }
+
+  #begin(initial: T): void {
     if (this.#reducer !== undefined) return;
+    this.#destroyed = false;
     const { compactable } = this;
     this.#reducer = new SharedReducer<T, A>(this.db.room, this.key, {
       reducer: (state, action) => compactable.applyAction(state, action),
-      initial: this.#initial,
+      initial,
       threshold: this.sizeThreshold,
       pack: (state) => compactable.packState(state),
       unpack: (packed) => compactable.unpackState(packed),
@@ -80,16 +106,5 @@ export class Compactor<T, A> {
       clone: compactable.crdt ? undefined : (state) => structuredClone(state),
     });
     this.#reducer.subscribe((state) => this.callback(state));
-  }
-
-  destroy(): void {
-    this.#reducer?.destroy();
-    this.#reducer = undefined;
-  }
-
-  /** Applies an action here and in the room. */
-  dispatch(action: A): void {
-    this.subscribe();
-    this.#reducer?.dispatch(action);
   }
 }

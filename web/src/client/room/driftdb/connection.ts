@@ -20,6 +20,9 @@ export interface DbConnectionParams {
   websocketConstructor?: WebSocketConstructor;
 }
 
+/** More relays and pings than this do not wait for a connection. */
+export const QUEUE_MAX = 1_000;
+
 interface KeyListener {
   key: Key;
   listener: (event: SequenceValue) => void;
@@ -37,12 +40,17 @@ export class DbConnection {
   closed = false;
   /** The room for shared values, reducers and presence: there before `connect`, and across a change of rooms. */
   readonly room: RoomConnection;
+  /** Relays and pings that wait for a connection. All else waits in the room. */
+  queue: MessageToDb[] = [];
   #keyListeners = new Set<KeyListener>();
   #latency: Promise<number> | null = null;
 
   constructor({ websocketConstructor: webSocket }: DbConnectionParams = {}) {
     this.room = new RoomConnection(null, { webSocket });
-    this.room.onStatus(({ connected }) => this.#setStatus(connected));
+    this.room.onStatus(({ connected, state }) => {
+      this.#setStatus(connected);
+      if (state === 'live') for (const message of this.queue.splice(0)) this.send(message);
+    });
     this.room.onEntry((key, { seq, value }) =>
       this.messageListener.dispatch({ type: 'push', key, value, seq }),
     );
@@ -89,18 +97,24 @@ export class DbConnection {
   /** Leaves the room for good, and ends all subscriptions. */
   disconnect(): void {
     this.closed = true;
+    this.queue = [];
     this.#leave();
     for (const one of this.#keyListeners) this.#end(one);
   }
 
   /** Sends a message, now or when there is a connection. The answer goes to `messageListener`. */
   send(message: MessageToDb): void {
+    const passing = message.type === 'ping' || (message.type === 'push' && message.action.type === 'relay');
+    if (passing && this.room.status.state !== 'live' && this.queue.length < QUEUE_MAX) {
+      this.queue.push(message);
+      return;
+    }
     switch (message.type) {
       case 'push':
         this.#tell(this.room.push(message.key, message.value, message.action).done);
         break;
       case 'get':
-        this.#get(message.key, message.seq);
+        this.#get(message.key, message.seq ?? 0);
         break;
       case 'ping':
         this.#tell(this.room.latency(), () => ({ ...message, type: 'pong' }));
@@ -128,14 +142,15 @@ export class DbConnection {
     own.ends.push(this.room.subscribe(key, hear, options));
   }
 
-  /** Ends what `subscribe` began with the same arguments. */
+  /** Ends what `subscribe` began with the same arguments. `sizeCallback` may be left out. */
   unsubscribe(
     subject: Key,
     listener: (event: SequenceValue) => void,
     sizeCallback?: (size: number) => void,
   ): void {
     for (const one of this.#keyListeners) {
-      if (one.key !== subject || one.listener !== listener || one.sizeCallback !== sizeCallback) continue;
+      if (one.key !== subject || one.listener !== listener) continue;
+      if (sizeCallback !== undefined && one.sizeCallback !== sizeCallback) continue;
       this.#end(one);
       return;
     }

@@ -5,6 +5,9 @@ import { loadRequest } from '../part.ts';
 import { defaultFetch } from '../refusal.ts';
 import type { MessageFromDb, MessageToDb } from './types.ts';
 
+/** What always has an answer. */
+type Question = Extract<MessageToDb, { type: 'ping' | 'get' }>;
+
 /** A room over HTTP. */
 export class HttpConnection {
   readonly #url: string;
@@ -14,7 +17,9 @@ export class HttpConnection {
     this.#url = roomUrl(parseRoomUrl(httpUrl), '/send');
   }
 
-  /** Sends one message; its direct answer, null if it has none. Rejects with a `RoomError`. */
+  /** Sends one message; its direct answer, null if it has none, as most pushes. Rejects with a `RoomError`. */
+  send(message: Question): Promise<MessageFromDb>;
+  send(message: MessageToDb): Promise<MessageFromDb | null>;
   async send(message: MessageToDb): Promise<MessageFromDb | null> {
     const { postJson } = await loadRequest();
     const { tree } = await postJson(defaultFetch, this.#url, JSON.stringify(message));

@@ -3,6 +3,9 @@
 import { SharedValue, VALUE_DEBOUNCE_MS } from '../value.ts';
 import type { DbConnection } from './connection.ts';
 
+/** What it is while the room has no value: all that can be set is one, undefined too. */
+const UNSET = Symbol('unset');
+
 /** A value on a key, and a callback for its changes. */
 export class StateListener<T> {
   db: DbConnection;
@@ -11,8 +14,10 @@ export class StateListener<T> {
   debounceMillis: number;
   /** What was set here last; null before that. */
   lastValue: T | null = null;
-  /** Undefined while the room has none: null is a value. */
-  #value: SharedValue<T | undefined> | undefined;
+  #value: SharedValue<T | typeof UNSET> | undefined;
+  #destroyed = false;
+  /** What it was when it was destroyed. */
+  #left: T | typeof UNSET = UNSET;
 
   constructor(opts: {
     callback: (value: T) => void;
@@ -29,27 +34,37 @@ export class StateListener<T> {
 
   /** The value as this client sees it; null while there is none. */
   get state(): T | null {
-    return this.#value?.current ?? null;
+    const state = this.#value === undefined ? this.#left : this.#value.current;
+    return state === UNSET ? null : state;
   }
 
   subscribe(): void {
     if (this.#value !== undefined) return;
-    const options = { initial: undefined, debounceMs: this.debounceMillis };
-    this.#value = new SharedValue<T | undefined>(this.db.room, this.key, options);
+    this.#destroyed = false;
+    this.#value = new SharedValue<T | typeof UNSET>(this.db.room, this.key, {
+      initial: UNSET,
+      debounceMs: this.debounceMillis,
+    });
     this.#value.subscribe((value) => {
-      if (value !== undefined) this.callback(value);
+      if (value !== UNSET) this.callback(value);
     });
   }
 
+  /** Ends hearing it. What is set later is still sent. */
   destroy(): void {
-    this.#value?.destroy();
+    this.#destroyed = true;
+    if (this.#value === undefined) return;
+    this.#left = this.#value.current;
+    this.#value.destroy();
     this.#value = undefined;
   }
 
   /** Sets it here at once, and in the room. */
   setStateOptimistic(value: T): void {
+    const destroyed = this.#destroyed;
     this.subscribe();
     this.lastValue = value;
     this.#value?.set(() => value);
+    if (destroyed) this.destroy();
   }
 }
