@@ -1,55 +1,39 @@
 // The inspector's room half in a real Chromium: it shows what is in a real room, does what it is told, and stands
 // whatever lies in there.
 
-import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { RoomsApi } from '../../src/client/room/api.ts';
 import { RoomConnection } from '../../src/client/room/connection.ts';
 import { lacks, small } from '../support/accessible.ts';
-import { serveFreshPages } from '../support/fresh_pages.ts';
 import { ByteProxy } from '../support/proxy.ts';
-import { Server } from '../support/server.ts';
+import { onStage } from '../support/stage.ts';
 import { until } from '../support/until.ts';
-import { DESK, PHONE, startChromium, type Visit, visit, visitAgain } from '../support/visit.ts';
+import { PHONE, type Visit } from '../support/visit.ts';
 
-let server: Server;
-let browser: Browser;
+const stage = onStage({ fresh: true });
 let room: string;
 let writer: RoomConnection;
-const opened: Visit[] = [];
-
-beforeAll(async () => {
-  browser = await startChromium();
-});
-
-afterAll(async () => {
-  await browser?.close();
-});
 
 beforeEach(async () => {
-  server = await Server.start();
-  room = (await new RoomsApi(server.url).createRoom()).room;
+  room = (await new RoomsApi(stage.server.url).createRoom()).room;
   writer = await connect('json');
 });
 
-afterEach(async () => {
-  writer.close();
-  for (const { context } of opened.splice(0)) await context.close();
-  await server?.remove();
-});
+afterEach(() => writer?.close());
 
 async function connect(encoding: 'json' | 'cbor'): Promise<RoomConnection> {
-  const connection = new RoomConnection(`${server.url}/room/${room}`, { webSocket: WebSocket, encoding });
+  const connection = new RoomConnection(`${stage.server.url}/room/${room}`, {
+    webSocket: WebSocket,
+    encoding,
+  });
   await connection.connect();
   return connection;
 }
 
-async function inspect(id = room, options = {}, origin = server.url): Promise<Visit> {
-  const context = await browser.newContext({ viewport: DESK, ...options });
-  await serveFreshPages(context);
-  const visit = await visitAgain(context, `${origin}/inspector#room=${id}`);
-  opened.push(visit);
+async function inspect(id = room, options = {}, origin = stage.server.url): Promise<Visit> {
+  const visit = await stage.visit(`/inspector#room=${id}`, options, origin);
   await fact(visit.page, 'Connection', 'live');
   await visit.page.getByText(/Live from here/).waitFor();
   return visit;
@@ -105,9 +89,7 @@ test('in a busy room the list is in order from its first row, and a slow click c
   for (let count = 0; count < 100; count += 1) writer.push('log', count);
   const busy = setInterval(() => writer.push('log', 'busy'), 5);
   try {
-    const visitor = await visit(browser, `${server.url}/inspector#room=${room}`);
-    opened.push(visitor);
-    const { page, complaints } = visitor;
+    const { page, complaints } = await stage.visit(`/inspector#room=${room}`);
     await page.getByText(/^\d{3,} messages shown/).waitFor();
     const list = page.locator('.stream .rows');
     await list.evaluate((element) => {
@@ -146,7 +128,7 @@ test('in a busy room the list is in order from its first row, and a slow click c
 });
 
 test('who asks for another room while the first is still being opened gets that one', async () => {
-  const other = (await new RoomsApi(server.url).createRoom()).room;
+  const other = (await new RoomsApi(stage.server.url).createRoom()).room;
   const { page, context } = await inspect();
   const open = async (id: string) => {
     await page.getByLabel('Room id, or its address').fill(id);
@@ -224,7 +206,7 @@ test('it pushes, compacts and trims by hand, and says what came of it', async ()
 });
 
 test('with a read-only id it looks and cannot push', async () => {
-  const { readOnly } = await new RoomsApi(server.url).room(room);
+  const { readOnly } = await new RoomsApi(stage.server.url).room(room);
   const { page } = await inspect(readOnly);
   await fact(page, 'May', 'read');
   await page.getByText('With this id the room can only be read.').waitFor();
@@ -235,12 +217,12 @@ test('with a read-only id it looks and cannot push', async () => {
 
 test('it goes on after the server was killed, and tells of a room that has another history', async () => {
   await writer.push('k', 'before').done;
-  const proxy = await ByteProxy.start(server.url);
+  const proxy = await ByteProxy.start(stage.server.url);
   const { page } = await inspect(room, {}, proxy.url);
   await untilRow(page, '1', 'k', '"before"');
-  await server.kill();
+  await stage.server.kill();
   await fact(page, 'Connection', 'away, trying again');
-  await server.restart();
+  await stage.server.restart();
   await fact(page, 'Connection', 'live');
   await writer.push('k', 'after').done;
   await until('what came after', async () => (await rows(page)).flat().join().includes('"after"'));
@@ -250,11 +232,11 @@ test('it goes on after the server was killed, and tells of a room that has anoth
     .waitFor();
   await fact(page, 'Reconnections', '1');
   writer.close();
-  await server.kill();
+  await stage.server.kill();
   // A page that asks for the room while it is not there asks again only after a while.
   proxy.refuse();
-  await server.restart({ wipe: true });
-  await new RoomsApi(server.url).putRoom(room);
+  await stage.server.restart({ wipe: true });
+  await new RoomsApi(stage.server.url).putRoom(room);
   proxy.pass();
   await fact(page, 'Resets', '1');
   await page.getByText('Reset: the room has another history than before').waitFor();
@@ -272,7 +254,7 @@ test('a room that is not there, and an id that is none, are said to be so', asyn
     await page.getByRole('button', { name: 'Look into it' }).click();
     await page.locator('main [role=alert]').getByText(told).waitFor();
   }
-  await field.fill(`${server.url}/whiteboard#room=${room}`);
+  await field.fill(`${stage.server.url}/whiteboard#room=${room}`);
   await page.getByRole('button', { name: 'Look into it' }).click();
   await fact(page, 'Connection', 'live');
   expect(await page.evaluate(() => location.hash)).toBe(`#room=${room}`);

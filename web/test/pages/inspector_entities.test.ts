@@ -5,37 +5,25 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import type { Browser } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { BrowserContextOptions } from 'playwright-core';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Seed } from '../../src/crypto/seed.ts';
 import { lacks, small } from '../support/accessible.ts';
-import { binary, Server } from '../support/server.ts';
-import { PHONE, startChromium, visit } from '../support/visit.ts';
+import { binary } from '../support/server.ts';
+import { onStage } from '../support/stage.ts';
+import { PHONE } from '../support/visit.ts';
 
 const run = promisify(execFile);
-let browser: Browser;
-let server: Server;
+const stage = onStage({ fresh: true });
 let home: string;
 let seed: Seed;
 
-beforeAll(async () => {
-  browser = await startChromium();
-});
-
-afterAll(async () => {
-  await browser?.close();
-});
-
 beforeEach(async () => {
-  server = await Server.start();
   home = await mkdtemp(path.join(tmpdir(), 'seabag-inspector-'));
   seed = Seed.generate();
 });
 
-afterEach(async () => {
-  await server.remove();
-  await rm(home, { recursive: true });
-});
+afterEach(() => rm(home, { recursive: true }));
 
 /** The command line as a device of this seed. */
 async function seabag(...words: string[]): Promise<string> {
@@ -43,8 +31,8 @@ async function seabag(...words: string[]): Promise<string> {
   return (await run(binary, words, { env })).stdout.trim();
 }
 
-async function openAccount(text: string, options: Parameters<typeof visit>[2] = {}) {
-  const opened = await visit(browser, `${server.url}/inspector#tab=entities`, options);
+async function openAccount(text: string, options: BrowserContextOptions = {}) {
+  const opened = await stage.visit('/inspector#tab=entities', options);
   const sent: string[] = [];
   opened.page.on('request', (request) => {
     sent.push(request.url(), request.postDataBuffer()?.toString('hex') ?? '');
@@ -57,8 +45,8 @@ async function openAccount(text: string, options: Parameters<typeof visit>[2] = 
 test('shows what the host sees of each bag and what is in it, and what comes while it looks', async () => {
   const parent = await seabag('ent', 'put', 'list', '{"name":"<b>shopping</b>"}');
   await seabag('ent', 'put', 'todo', '{"text":"milk"}', '--parent', parent, '--group', 'home');
-  await seabag('ent', 'link', server.url);
-  const { page, context, complaints, sent } = await openAccount(seed.hex());
+  await seabag('ent', 'link', stage.server.url);
+  const { page, complaints, sent } = await openAccount(seed.hex());
   const rows = page.locator('.bags tbody tr');
   await rows.nth(1).waitFor();
   const [list, todo] = [rows.filter({ hasText: '<b>shopping</b>' }), rows.filter({ hasText: 'milk' })];
@@ -83,25 +71,22 @@ test('shows what the host sees of each bag and what is in it, and what comes whi
   await page.getByLabel('Seed').waitFor();
   expect(await rows.count()).toBe(0);
   expect(complaints).toEqual([]);
-  await context.close();
 });
 
 test('an account that the host does not know is told as such and is not made', async () => {
-  const { page, context, complaints } = await openAccount(seed.hex());
+  const { page, complaints } = await openAccount(seed.hex());
   await page.getByText('This host knows no such account').waitFor();
   await page.getByRole('button', { name: 'Forget the seed' }).click();
   await page.getByLabel('Seed').fill(seed.hex());
   await page.getByRole('button', { name: 'Open', exact: true }).click();
   await page.getByText('This host knows no such account').waitFor();
   expect(complaints).toEqual([]);
-  await context.close();
 });
 
 test('what is no seed is refused with the reason', async () => {
-  const { page, context, complaints } = await openAccount('one two three');
+  const { page, complaints } = await openAccount('one two three');
   await page.getByText(/24/).first().waitFor();
   expect(complaints).toEqual([]);
-  await context.close();
 });
 
 test('a long account is read page by page, on a phone too', async () => {
@@ -118,8 +103,8 @@ test('a long account is read page by page, on a phone too', async () => {
     );
     child.stdin?.end(lines);
   });
-  await seabag('ent', 'link', server.url);
-  const { page, context, complaints } = await openAccount(seed.hex(), { viewport: PHONE });
+  await seabag('ent', 'link', stage.server.url);
+  const { page, complaints } = await openAccount(seed.hex(), { viewport: PHONE });
   const rows = page.locator('.bags tbody tr');
   await rows.nth(49).waitFor();
   expect(await rows.count()).toBe(50);
@@ -130,5 +115,4 @@ test('a long account is read page by page, on a phone too', async () => {
   expect(await lacks(page)).toEqual([]);
   expect(await small(page)).toEqual([]);
   expect(complaints).toEqual([]);
-  await context.close();
 });

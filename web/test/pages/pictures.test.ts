@@ -3,30 +3,17 @@
 
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { expect, test } from 'vitest';
 import { boardState, untilDrawn } from '../support/board.ts';
-import { Server } from '../support/server.ts';
+import { onStage } from '../support/stage.ts';
 import { until } from '../support/until.ts';
-import { PHONE, startChromium, visit } from '../support/visit.ts';
+import { PHONE } from '../support/visit.ts';
 
 const folder = process.env.SEABAG_PICTURES;
 const PLAIN_BYTES = 4_000;
 
-let browser: Browser;
-let server: Server;
-const open: BrowserContext[] = [];
-
-beforeAll(async () => {
-  server = await Server.start();
-  browser = await startChromium();
-});
-
-afterAll(async () => {
-  for (const context of open) await context.close();
-  await browser?.close();
-  await server?.remove();
-});
+const stage = onStage();
 
 /** Takes a picture, which must show something. */
 async function take(page: Page, name: string): Promise<void> {
@@ -62,19 +49,17 @@ async function fieldIsEmpty(page: Page): Promise<void> {
 }
 
 test('start page', async () => {
-  const { page, context } = await visit(browser, server.url);
-  open.push(context);
+  const { page } = await stage.visit('');
   await page.getByText(/^Version/).waitFor();
   await take(page, 'start');
 });
 
 test('three people at a whiteboard', async () => {
-  const first = await visit(browser, `${server.url}/whiteboard`);
-  open.push(first.context);
+  const first = await stage.visit('/whiteboard');
   await first.page.waitForURL(/#room=/);
-  const second = await visit(browser, first.page.url());
-  const third = await visit(browser, first.page.url(), { viewport: PHONE, colorScheme: 'dark' });
-  open.push(second.context, third.context);
+  const room = new URL(first.page.url()).hash;
+  const second = await stage.visit(`/whiteboard${room}`);
+  const third = await stage.visit(`/whiteboard${room}`, { viewport: PHONE, colorScheme: 'dark' });
   const pick = (page: Page, name: string) => page.getByRole('button', { name }).click();
   await pick(first.page, 'Orange');
   await draw(first.page, circle(420, 380, 120));
@@ -124,14 +109,12 @@ test('three people at a whiteboard', async () => {
 });
 
 test('the inspector at a room in use', async () => {
-  const board = await visit(browser, `${server.url}/whiteboard`);
-  open.push(board.context);
+  const board = await stage.visit('/whiteboard');
   await board.page.waitForURL(/#room=/);
   const room = new URL(board.page.url()).hash;
-  const { page, context } = await visit(browser, `${server.url}/inspector${room}`, {
+  const { page } = await stage.visit(`/inspector${room}`, {
     viewport: { width: 1280, height: 1150 },
   });
-  open.push(context);
   await page.getByText(/Live from here/).waitFor();
   for (let line = 0; line < 5; line += 1) {
     await draw(board.page, circle(300 + 120 * line, 300, 40));
@@ -142,8 +125,7 @@ test('the inspector at a room in use', async () => {
 });
 
 test('notes on a desk and on a phone', async () => {
-  const one = await visit(browser, `${server.url}/notes`);
-  open.push(one.context);
+  const one = await stage.visit('/notes');
   await one.page.getByRole('button', { name: 'Start writing' }).click();
   await one.page.locator('.words li').nth(23).waitFor();
   const words = (await one.page.locator('.words li').allTextContents()).join(' ');
@@ -173,8 +155,7 @@ test('notes on a desk and on a phone', async () => {
   if (await dismiss.isVisible()) await dismiss.click();
   await take(one.page, 'notes');
 
-  const other = await visit(browser, `${server.url}/notes`, { viewport: PHONE, colorScheme: 'dark' });
-  open.push(other.context);
+  const other = await stage.visit('/notes', { viewport: PHONE, colorScheme: 'dark' });
   await other.page.getByLabel('Your 24 words').fill(words);
   await other.page.getByRole('button', { name: 'Open my notes' }).click();
   await other.page.getByRole('link', { name: 'Tickets' }).waitFor();

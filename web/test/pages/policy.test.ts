@@ -1,13 +1,13 @@
 // What holds on every page that the real server serves: it loads cleanly under the strict policy, asks no other origin,
-// fits a phone, is right in the light and in the dark, can be used without eyes, and opens without the server.
+// fits a phone, is right in the light and in the dark, can be used without eyes, and opens without the stage.server.
 
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { lacks, small } from '../support/accessible.ts';
 import { Server } from '../support/server.ts';
-import { DESK, PHONE, startChromium, visit, visitAgain } from '../support/visit.ts';
+import { onStage } from '../support/stage.ts';
+import { DESK, PHONE, visitAgain } from '../support/visit.ts';
 
 const PAGES = ['/', '/whiteboard', '/notes', '/inspector'];
 const SCREENS = [
@@ -15,25 +15,14 @@ const SCREENS = [
   { name: 'on a phone', viewport: PHONE },
 ];
 
-let server: Server;
-let browser: Browser;
-
-beforeAll(async () => {
-  server = await Server.start();
-  browser = await startChromium();
-});
-
-afterAll(async () => {
-  await browser?.close();
-  await server?.remove();
-});
+const stage = onStage();
 
 describe.each(PAGES)('%s', (path) => {
   describe.each(SCREENS)('$name', ({ viewport }) => {
     test.each(['light', 'dark'] as const)(
       'loads cleanly and can be read and used in the %s',
       async (colorScheme) => {
-        const { page, context, complaints } = await visit(browser, server.url + path, {
+        const { page, complaints } = await stage.visit(path, {
           viewport,
           colorScheme,
         });
@@ -44,13 +33,12 @@ describe.each(PAGES)('%s', (path) => {
         const [red = 0] = (ground.match(/\d+/g) ?? []).map(Number);
         expect(red > 127, `the ground is ${ground}`).toBe(colorScheme === 'light');
         expect(complaints).toEqual([]);
-        await context.close();
       },
     );
   });
 
   test('shows where the keyboard is, and the first stop leads past the navigation', async () => {
-    const { page, context } = await visit(browser, server.url + path);
+    const { page } = await stage.visit(path);
     await page.keyboard.press('Tab');
     const skip = page.locator('.skip');
     expect(await skip.evaluate((found) => found === document.activeElement)).toBe(true);
@@ -58,12 +46,11 @@ describe.each(PAGES)('%s', (path) => {
     expect(outline).not.toBe('none');
     await page.keyboard.press('Enter');
     expect(await page.evaluate(() => document.activeElement?.id)).toBe('main');
-    await context.close();
   });
 });
 
 test('the policy keeps out what a page must never do', async () => {
-  const { page, context, complaints } = await visit(browser, server.url);
+  const { page, complaints } = await stage.visit('');
   const tried = await page.evaluate(async () => {
     const refused = (work: () => unknown) => {
       try {
@@ -98,11 +85,10 @@ test('the policy keeps out what a page must never do', async () => {
   expect(
     complaints.filter((complaint) => /Content Security Policy|TrustedHTML/.test(complaint)).length,
   ).toBeGreaterThan(2);
-  await context.close();
 });
 
 test('the checks of this file notice what they are for', async () => {
-  const { page, context } = await visit(browser, server.url, { viewport: PHONE });
+  const { page } = await stage.visit('', { viewport: PHONE });
   await page.evaluate(() => {
     const faint = document.createElement('p');
     faint.append('hardly to be read');
@@ -119,14 +105,13 @@ test('the checks of this file notice what they are for', async () => {
   for (const part of ['contrast 1.', 'a button has no name', 'pixels too wide', '2 headings'])
     expect(found).toContain(part);
   expect(await small(page)).toHaveLength(1);
-  await context.close();
 });
 
 describe('once a page was opened', () => {
   test('all of them open while the server is away, hangs or fails, and are fresh when it is back', async () => {
     const own = await Server.start();
     onTestFinished(() => own.remove());
-    const first = await visit(browser, own.url);
+    const first = await stage.visit('', {}, own.url);
     await first.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
     const ready: { pid: number } = JSON.parse(await readFile(path.join(own.folder, 'ready-0.json'), 'utf8'));
 
@@ -147,18 +132,18 @@ describe('once a page was opened', () => {
     const back = await visitAgain(first.context, own.url);
     await back.page.getByText(/^Version /).waitFor();
     expect(back.complaints).toEqual([]);
-    await first.context.close();
   });
 
   test('only built files are kept, and what an older version kept is dropped', async () => {
-    const context = await browser.newContext();
+    const context = await stage.browser.newContext();
+    stage.closes(context);
     const before = await context.newPage();
-    await before.goto(`${server.url}/favicon.svg`);
+    await before.goto(`${stage.server.url}/favicon.svg`);
     await before.evaluate(async () => {
       await (await caches.open('seabag-pages-older')).put('/notes', new Response('old'));
       await (await caches.open('of-somebody-else')).put('/x', new Response('kept'));
     });
-    const { page } = await visitAgain(context, server.url);
+    const { page } = await visitAgain(context, stage.server.url);
     await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
     await page.reload();
     await page.waitForFunction(async () => !(await caches.has('seabag-pages-older')));
@@ -189,6 +174,5 @@ describe('once a page was opened', () => {
     const pattern = /^\/(|whiteboard|notes|inspector|favicon\.svg|manifest\.webmanifest|assets\/[\w.-]+|x)$/;
     expect(kept.paths.filter((path) => !pattern.test(path))).toEqual([]);
     expect(kept.paths).toEqual(expect.arrayContaining(PAGES));
-    await context.close();
   });
 });

@@ -1,9 +1,7 @@
 // The components: what the badge says, and that the QR code holds the room's address and is drawn without a request.
 
 import { renderToString } from 'react-dom/server';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { commands } from 'vitest/browser';
-import { RoomsApi } from '../../src/client/room/api.ts';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import {
   DriftDBProvider,
   RoomQRCode,
@@ -14,25 +12,10 @@ import {
 } from '../../src/react.ts';
 import { until } from '../support/until.ts';
 import { Outstanding } from './outstanding.ts';
+import { comes, newRoom, server, stays } from './place.ts';
 import { User } from './user.tsx';
 
-let server: string;
-const users: User[] = [];
-
-beforeAll(async () => {
-  server = await commands.startServer();
-});
-afterAll(() => commands.removeServer(server));
 beforeEach(() => history.replaceState(null, '', location.pathname + location.search));
-afterEach(async () => {
-  for (const user of users.splice(0)) await user.leaves();
-});
-
-async function comes(...all: Parameters<typeof User.comes>): Promise<User> {
-  const user = await User.comes(...all);
-  users.push(user);
-  return user;
-}
 
 test('the badge tells by words that can be heard, and leads to the inspector', async () => {
   const user = await comes(
@@ -45,6 +28,8 @@ test('the badge tells by words that can be heard, and leads to the inspector', a
   await until('it is connected', () => status() === 'Connected');
   const link = user.container.querySelector('a');
   expect(link?.textContent).toBe('Inspect');
+  // What is seen begins what is heard, so that it can be asked for by voice.
+  expect(link?.getAttribute('aria-label')).toBe('Inspect this room in a new tab');
   const url = new URL(link?.href ?? '');
   expect(url.origin + url.pathname).toBe(`${server}/inspector`);
   expect(new URLSearchParams(url.hash.slice(1)).get('room')).toBe(location.hash.replace('#room=', ''));
@@ -98,9 +83,10 @@ function App() {
 }
 
 test('a page from a server joins the room of its address, and makes none', async () => {
-  const { room } = await new RoomsApi(server).createRoom();
+  const room = await newRoom();
   history.replaceState(null, '', `#room=${room}`);
   const outstanding = new Outstanding();
+  onTestFinished(() => outstanding.end());
   const app = (
     <DriftDBProvider api={server}>
       <StatusIndicator />
@@ -108,15 +94,13 @@ test('a page from a server joins the room of its address, and makes none', async
     </DriftDBProvider>
   );
   const complaints: unknown[] = [];
-  const user = await User.hydrates(renderToString(app), app, complaints);
-  users.push(user);
+  const user = stays(await User.hydrates(renderToString(app), app, complaints));
   await until('it is connected', () => user.container.textContent?.includes('Connected'));
   expect(user.text('room')).toBe(room);
   expect(location.hash).toBe(`#room=${room}`);
   expect(outstanding.requests).toEqual([]);
   expect(outstanding.socketsMade).toBe(1);
   expect(complaints).toEqual([]);
-  outstanding.end();
 });
 
 function RoomId() {
@@ -132,8 +116,7 @@ test('a page from a server is taken over without a mismatch, and then lives', as
     </DriftDBProvider>
   );
   const complaints: unknown[] = [];
-  const user = await User.hydrates(renderToString(app), app, complaints);
-  users.push(user);
+  const user = stays(await User.hydrates(renderToString(app), app, complaints));
   await until('it is connected', () => user.container.textContent?.includes('Connected'));
   expect(user.text('id')).not.toBe('');
   expect(user.container.querySelector('svg')).not.toBeNull();

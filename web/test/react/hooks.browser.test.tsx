@@ -1,7 +1,7 @@
 // Each hook with two React roots as two users of one room, on the real server; changes of keys, and counts of renders.
 
 import { type ReactElement, useEffect, useRef, useState } from 'react';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { commands } from 'vitest/browser';
 import { RoomsApi } from '../../src/client/room/api.ts';
 import {
@@ -18,21 +18,13 @@ import {
   useWebRtcPresence,
 } from '../../src/react.ts';
 import { until } from '../support/until.ts';
-import { acting, User } from './user.tsx';
+import { comes as enters, newRoom, server } from './place.ts';
+import { acting, type User } from './user.tsx';
 
-let server: string;
 let room: string;
-const users: User[] = [];
 
-beforeAll(async () => {
-  server = await commands.startServer();
-});
-afterAll(() => commands.removeServer(server));
 beforeEach(async () => {
-  room = (await new RoomsApi(server).createRoom()).room;
-});
-afterEach(async () => {
-  for (const user of users.splice(0)) await user.leaves();
+  room = await newRoom();
 });
 
 function inRoom(element: ReactElement, client?: string): ReactElement {
@@ -46,8 +38,7 @@ function inRoom(element: ReactElement, client?: string): ReactElement {
 
 /** A user who is there, connected. */
 async function comes(element: ReactElement, client?: string, strict = false): Promise<User> {
-  const user = await User.comes(inRoom(element, client), { strict });
-  users.push(user);
+  const user = await enters(inRoom(element, client), { strict });
   await user.sees('status', 'connected');
   return user;
 }
@@ -171,8 +162,7 @@ test('undefined can be set as with useState, in both encodings', async () => {
         <Status />
       </DriftDBProvider>
     );
-    const [one, two] = [await User.comes(app), await User.comes(app)];
-    users.push(one, two);
+    const [one, two] = [await enters(app), await enters(app)];
     await one.sees('status', 'connected');
     await two.sees('status', 'connected');
     await one.clicks('nothing');
@@ -364,7 +354,7 @@ test('presence: everyone sees the others, what they show, and when they leave', 
   await two.sees('others', 'one: red');
   await two.renders(inRoom(<Here shows="green" />, 'two'));
   await one.sees('others', 'two: green');
-  const three = await User.comes(inRoom(<Here shows="pink" />, 'three'));
+  const three = await enters(inRoom(<Here shows="pink" />, 'three'));
   await one.sees('others', 'three: pink, two: green');
   await three.leaves();
   await one.sees('others', 'two: green');
@@ -405,7 +395,7 @@ test('another key of presence: one is gone there and here', async () => {
 
 test('under StrictMode a user is there once, and gone after unmounting', async () => {
   const one = await comes(<Here shows="red" />, 'one', true);
-  const two = await User.comes(inRoom(<Here shows="blue" />, 'two'), { strict: true });
+  const two = await enters(inRoom(<Here shows="blue" />, 'two'), { strict: true });
   await one.sees('others', 'two: blue');
   await two.leaves();
   await one.sees('others', '');
@@ -492,7 +482,7 @@ function Cursor({ at }: { at: number }) {
 
 test('presence over WebRTC: the others are seen, and when they move and leave', async () => {
   const one = await comes(<Cursor at={1} />);
-  const two = await User.comes(inRoom(<Cursor at={2} />));
+  const two = await enters(inRoom(<Cursor at={2} />));
   await one.sees('cursors', '2');
   await two.sees('cursors', '1');
   await two.renders(inRoom(<Cursor at={3} />));
@@ -511,12 +501,11 @@ function Latency() {
 test('latency is measured, and null when the server is gone', async () => {
   const own = await commands.startServer();
   const its = (await new RoomsApi(own).createRoom()).room;
-  const one = await User.comes(
+  const one = await enters(
     <DriftDBProvider api={own} room={its}>
       <Latency />
     </DriftDBProvider>,
   );
-  users.push(one);
   expect(one.text('latency')).toBe('unknown');
   await one.sees('latency', 'some');
   await commands.killServer(own);

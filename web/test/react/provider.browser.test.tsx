@@ -1,6 +1,6 @@
 // The provider: which room it joins, that it joins once and leaves wholly, and that it tells what goes wrong.
 
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { commands, server as runner } from 'vitest/browser';
 import { RoomsApi } from '../../src/client/room/api.ts';
 import { DbConnection } from '../../src/driftdb.ts';
@@ -18,34 +18,16 @@ import {
 import { until } from '../support/until.ts';
 import { Boundary } from './boundary.tsx';
 import { Outstanding } from './outstanding.ts';
-import { acting, User } from './user.tsx';
+import { comes, newRoom, server } from './place.ts';
+import { acting } from './user.tsx';
 
-let server: string;
 let outstanding: Outstanding;
-const users: User[] = [];
 
-beforeAll(async () => {
-  server = await commands.startServer();
-});
-afterAll(() => commands.removeServer(server));
 beforeEach(() => {
   history.replaceState(null, '', location.pathname + location.search);
   outstanding = new Outstanding();
 });
-afterEach(async () => {
-  for (const user of users.splice(0)) await user.leaves();
-  outstanding.end();
-});
-
-async function comes(...all: Parameters<typeof User.comes>): Promise<User> {
-  const user = await User.comes(...all);
-  users.push(user);
-  return user;
-}
-
-async function newRoom(): Promise<string> {
-  return (await new RoomsApi(server).createRoom()).room;
-}
+afterEach(() => outstanding.end());
 
 function Name() {
   const [name, setName] = useSharedState('name', 'nobody');
@@ -332,7 +314,7 @@ test('with CBOR, bytes arrive as bytes', async () => {
 });
 
 test('after unmounting nothing is left: no socket, no timer, no listener', async () => {
-  const user = await User.comes(
+  const user = await comes(
     <DriftDBProvider api={server}>
       <Name />
       <Status />
@@ -354,7 +336,7 @@ test('after unmounting nothing is left: no socket, no timer, no listener', async
 test('unmounted while the server is away, it gives up making a room', async () => {
   const gone = await commands.startServer();
   await commands.killServer(gone);
-  const user = await User.comes(
+  const user = await comes(
     <DriftDBProvider api={gone}>
       <Status />
     </DriftDBProvider>,

@@ -3,7 +3,7 @@
 
 import { type ReactElement, useState } from 'react';
 import { renderToString } from 'react-dom/server';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { beforeEach, expect, test } from 'vitest';
 import { commands } from 'vitest/browser';
 import { RoomsApi } from '../../src/client/room/api.ts';
 import { DbConnection, uniqueClientId } from '../../src/driftdb.ts';
@@ -18,36 +18,26 @@ import {
   useSharedReducer,
   useSharedState,
 } from '../../src/react.ts';
+import { comes as enters, newRoom, server, stays } from './place.ts';
 import { User } from './user.tsx';
 
-let server: string;
 let room: string;
-const users: User[] = [];
 
-beforeAll(async () => {
-  server = await commands.startServer();
-});
-afterAll(() => commands.removeServer(server));
 beforeEach(async () => {
-  room = (await new RoomsApi(server).createRoom()).room;
-});
-afterEach(async () => {
-  for (const user of users.splice(0)) await user.leaves();
+  room = await newRoom();
 });
 
 function Status() {
   return <p data-testid="status">{useConnectionStatus().connected ? 'connected' : 'not connected'}</p>;
 }
 
-async function comes(element: ReactElement, api = server, client?: string): Promise<User> {
-  const user = await User.comes(
+function comes(element: ReactElement, api = server, client?: string): Promise<User> {
+  return enters(
     <DriftDBProvider api={api} room={room} client={client}>
       {element}
       <Status />
     </DriftDBProvider>,
   );
-  users.push(user);
-  return user;
 }
 
 function Part({ name }: { name: string }) {
@@ -94,9 +84,7 @@ test('what one component does, the other shows at once, also without a connectio
   const late = await comes(<Part name="left" />, own);
   await late.sees('left', '2 20 5 0+1');
   await user.leaves();
-  users.splice(users.indexOf(user), 1);
   await late.leaves();
-  users.splice(users.indexOf(late), 1);
   await commands.removeServer(own);
 });
 
@@ -228,8 +216,7 @@ test('presence in two components: one of them goes and the user stays, until the
   const shown: string[] = [];
   const one = await comes(<Roster name="first" sees={(others) => shown.push(others)} />, server, 'one');
   const { db, app } = await byHand(<Rosters />);
-  const two = await User.comes(app);
-  users.push(two);
+  const two = await enters(app);
   const its = uniqueClientId();
   await one.sees('first', its);
   await two.clicks('second');
@@ -245,7 +232,7 @@ test('a page from a server, whose name comes only in the browser, is seen to go 
   const one = await comes(<Roster name="first" />, server, 'one');
   const { db, app } = await byHand(<Roster name="first" />);
   const complaints: unknown[] = [];
-  users.push(await User.hydrates(renderToString(app), app, complaints));
+  stays(await User.hydrates(renderToString(app), app, complaints));
   await one.sees('first', uniqueClientId());
   db.disconnect();
   await one.sees('first', '');
@@ -256,8 +243,7 @@ test('a user who takes another name is seen by that one alone, and to go', async
   const one = await comes(<Roster name="first" />, server, 'one');
   const { db, app } = await byHand(<Roster name="first" />);
   const named = (client: string) => <ClientIdContext.Provider value={client}>{app}</ClientIdContext.Provider>;
-  const two = await User.comes(named('before'));
-  users.push(two);
+  const two = await enters(named('before'));
   await one.sees('first', 'before');
   await two.renders(named('after'));
   await one.sees('first', 'after');

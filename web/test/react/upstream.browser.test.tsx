@@ -2,9 +2,7 @@
 // use its names and ways, changed states and all; only the import is another. Two users each, on the real server.
 
 import { type MouseEvent, type ReactElement, useState } from 'react';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { commands } from 'vitest/browser';
-import { RoomsApi } from '../../src/client/room/api.ts';
+import { beforeEach, expect, test } from 'vitest';
 import {
   DriftDBProvider,
   RoomQRCode,
@@ -14,25 +12,17 @@ import {
   useSharedState,
   useUniqueClientId,
 } from '../../src/react.ts';
-import { acting, User } from './user.tsx';
+import { comes as enters, newRoom, server } from './place.ts';
+import { acting, type User } from './user.tsx';
 
-let server: string;
 let room: string;
-const users: User[] = [];
 
-beforeAll(async () => {
-  server = await commands.startServer();
-});
-afterAll(() => commands.removeServer(server));
 beforeEach(async () => {
-  room = (await new RoomsApi(server).createRoom()).room;
-});
-afterEach(async () => {
-  for (const user of users.splice(0)) await user.leaves();
+  room = await newRoom();
 });
 
-async function comes(app: ReactElement, client: string, binary = false): Promise<User> {
-  const user = await User.comes(
+function comes(app: ReactElement, client: string, binary = false): Promise<User> {
+  return enters(
     <DriftDBProvider api={server} room={room} client={client} useBinary={binary}>
       {app}
       <div data-testid="indicator">
@@ -41,8 +31,6 @@ async function comes(app: ReactElement, client: string, binary = false): Promise
       </div>
     </DriftDBProvider>,
   );
-  users.push(user);
-  return user;
 }
 
 function Counter() {

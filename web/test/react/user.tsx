@@ -66,7 +66,9 @@ export class User {
     await acting(() => this.#root.render(this.#strict ? <StrictMode>{element}</StrictMode> : element));
   }
 
+  /** Once gone, there is nothing to do. */
   async leaves(): Promise<void> {
+    if (!this.container.isConnected) return;
     await acting(() => this.#root.unmount());
     this.container.remove();
   }
