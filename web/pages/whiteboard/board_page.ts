@@ -15,10 +15,11 @@ import { middleOf, Pen } from './pen.ts';
 import { keepName, ownPerson, Pens } from './people.ts';
 import { openPeople } from './people_dialog.ts';
 import { Probe } from './probe.ts';
-import { BoardSession, type Person } from './session.ts';
+import { type BoardEvents, BoardSession, type Person } from './session.ts';
 import { statusText } from './status.ts';
 import { toSteps } from './stroke.ts';
 import { Toolbar } from './toolbar.ts';
+import { UnsentStrokes } from './unsent.ts';
 import { around, contains, fitted, HOME, type Place, panned, shownBox, toBoard, zoomed } from './view.ts';
 
 const ZOOM_STEP = 1.25;
@@ -93,7 +94,9 @@ export class BoardPage {
       },
       afterFrame: () => this.#drawn(),
     });
-    this.session = this.#newSession(connection);
+    const unsent = new UnsentStrokes(room);
+    this.session = this.#newSession(connection, unsent);
+    unsent.adopt(this.session.author, (changes) => this.session.restore(changes), this.#ends.signal);
     this.#pen = new Pen(this.#live, {
       down: (place) => this.#down(place),
       move: (places) => this.#move(places),
@@ -119,15 +122,18 @@ export class BoardPage {
     this.#picture.destroy();
   }
 
-  #newSession(connection: RoomConnection): BoardSession {
-    return new BoardSession(connection, this.#person, {
+  #newSession(connection: RoomConnection, unsent: UnsentStrokes): BoardSession {
+    const events: BoardEvents = {
       changed: () => this.#picture.wake(),
       stored: (id) => this.#probe.stored(id),
       grew: (id, growing) => {
         this.#probe.grew(id, growing);
         this.#picture.grow(id, growing);
       },
-      dropped: (id) => this.#picture.drop(id),
+      dropped: (id) => {
+        this.#probe.dropped(id);
+        this.#picture.drop(id);
+      },
       moved: (by, at) => {
         this.#pens.move(by, at);
         this.#picture.wake();
@@ -138,7 +144,8 @@ export class BoardPage {
         this.#picture.wake();
       },
       trouble: (text) => announce(text, 'error'),
-    });
+    };
+    return new BoardSession(connection, this.#person, events, unsent);
   }
 
   #listen(board: HTMLElement): void {
@@ -151,7 +158,7 @@ export class BoardPage {
     this.#followPixelRatio(resize);
     resize();
     this.#dark.addEventListener('change', () => this.#setPaper(), { signal });
-    addEventListener('beforeunload', (event) => this.session.status.waiting > 0 && event.preventDefault(), {
+    addEventListener('beforeunload', (event) => this.session.status.unkept > 0 && event.preventDefault(), {
       signal,
     });
     listenToKeys(

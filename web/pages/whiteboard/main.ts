@@ -3,27 +3,50 @@
 import { RoomConnection } from '../../src/client/room/connection.ts';
 import { RoomError } from '../../src/protocol/error.ts';
 import { CURSOR_START } from '../../src/protocol/room/name.ts';
-import { announceError } from '../kit/announce.ts';
+import { announce, announceError } from '../kit/announce.ts';
+import { confirmDialog } from '../kit/dialog.ts';
 import { button, element, fill } from '../kit/element.ts';
 import { onFragment, readFragment, writeFragment } from '../kit/fragment.ts';
 import { openPage } from '../kit/page.ts';
 import { BoardPage } from './board_page.ts';
 import { findRoom, ROOM } from './open.ts';
 
+const LOST = 'The server does not have all that you drew, and this browser cannot keep it.';
+const KEPT =
+  'What the other board does not have yet is kept in this browser, and sent when you open it again.';
+
 const page = openPage('whiteboard', { wide: true });
 let open: { readonly room: string; readonly board: BoardPage } | undefined;
+/** The room that the page shows or tries to; a browser tells twice of a new one in the address. */
+let shown: string | undefined;
+/** The user is asked whether to leave. */
+let asking = false;
 /** Counts what was asked for, so that a room that is made too late does not take another's place. */
 let asked = 0;
 
 onFragment(() => {
   const room = readFragment(ROOM);
-  if (room !== undefined && room !== open?.room) void begin();
+  if (room !== undefined && room !== shown && !asking) void go();
 });
 void begin();
+
+/** To another board: what waits for this one stays in the browser, and if it cannot, the user is asked. */
+async function go(): Promise<void> {
+  const { waiting = 0, unkept = 0 } = open?.board.session.status ?? {};
+  if (unkept > 0) {
+    asking = true;
+    const agreed = await confirmDialog('Leave this board?', LOST, 'Leave it');
+    asking = false;
+    if (!agreed) return writeFragment(ROOM, shown);
+  }
+  if (waiting > unkept) announce(KEPT);
+  await begin();
+}
 
 async function begin(): Promise<void> {
   asked += 1;
   const own = asked;
+  shown = readFragment(ROOM);
   open?.board.close();
   open = undefined;
   fill(page.aside, []);
@@ -32,6 +55,7 @@ async function begin(): Promise<void> {
   try {
     room = await findRoom();
     if (own !== asked) return;
+    shown = room;
     writeFragment(ROOM, room);
   } catch (error) {
     if (own !== asked) return;

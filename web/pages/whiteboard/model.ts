@@ -26,7 +26,7 @@ export const COMPACT_AGAIN = 16;
 /** Undone strokes that are remembered as such; older ones are long gone from their pages. */
 const HIDDEN_MAX = 1_000;
 /** Pages that a board may have: 4 million strokes, and a bound for hostile keys. */
-const PAGES_MAX = 16_384;
+export const PAGES_MAX = 16_384;
 const PAGE_KEY = /^strokes\/([1-9]\d{0,4})$/;
 /** Its newest entry ends everything at or below its number. */
 export const CLEAR_KEY = 'clear';
@@ -108,6 +108,11 @@ export class Board {
   get strokes(): readonly PlacedStroke[] {
     this.#reorder();
     return this.#order;
+  }
+
+  /** Strokes at or below this number are gone. */
+  get clearedSeq(): number {
+    return this.#clearedSeq;
   }
 
   /** Forgets everything: the room's history is another one now. */

@@ -13,17 +13,25 @@ export interface Drawn {
   readonly growing: readonly (readonly [string, number])[];
 }
 
+/** What is told of one frame at most: a page in the background draws none for hours, and hears of strokes all the while. */
+const TOLD_MAX = 10_000;
+
 export class Probe {
   #stored: string[] = [];
   readonly #growing = new Map<string, Growing>();
   #told = '';
 
   stored(id: string): void {
-    this.#stored.push(id);
+    if (this.#stored.length < TOLD_MAX) this.#stored.push(id);
   }
 
   grew(id: string, growing: Growing): void {
     this.#growing.set(id, growing);
+  }
+
+  /** It is stored, or came to nothing. Until a frame is drawn nobody is told of it any more. */
+  dropped(id: string): void {
+    this.#growing.delete(id);
   }
 
   /** A frame is drawn. */

@@ -8,7 +8,8 @@ import { RoomError } from '../../src/protocol/error.ts';
 import type { Growing } from './canvas.ts';
 import { decodeLive, encodeLive, Growth, LIVE_KEY, type Part, RELAYS_PER_SECOND } from './live.ts';
 import { Board, CLEAR_KEY, compactionDue, type PageMessage, pageKey } from './model.ts';
-import { encodeStroke, STROKE_POINTS_MAX, type Stroke, type Style } from './stroke.ts';
+import { decodeStroke, encodeStroke, STROKE_POINTS_MAX, type Stroke, type Style } from './stroke.ts';
+import { KEEPS_NOTHING, type Keeper, type Unsent } from './unsent.ts';
 
 /** A compacted page is never larger than this, whatever the server would take. */
 const COMPACTED_BYTES_MAX = 512 * 1024;
@@ -32,6 +33,8 @@ export interface BoardStatus {
   readonly readOnly: boolean;
   /** Own changes that are not stored yet. */
   readonly waiting: number;
+  /** Those of them that end with this page, because the browser does not keep them. */
+  readonly unkept: number;
   /** How many are here, this one included. */
   readonly people: number;
   readonly seq: number;
@@ -70,6 +73,8 @@ interface Waiting {
   readonly message: PageMessage;
   /** The stroke that is shown until then. */
   readonly stroke?: Stroke;
+  /** What the browser keeps of it beyond this page; undefined when it could not. */
+  kept?: Unsent;
 }
 
 /** Opens with `connect`; ends with `close`. */
@@ -84,6 +89,9 @@ export class BoardSession {
   readonly #unsubscribe: Unsubscribe[];
   readonly #waiting = new Set<Waiting>();
   #backlog: Waiting[] = [];
+  readonly #keeper: Keeper;
+  /** What earlier pages left, until we are live and know what the room has of it. */
+  #left: Unsent[] = [];
   #undoable: { readonly id: string; readonly page: number }[] = [];
   #own: OwnStroke | undefined;
   #strokes = 0;
@@ -98,8 +106,14 @@ export class BoardSession {
   #compactedBytesMax = COMPACTED_BYTES_MAX;
 
   /** `connection` must start from the beginning of the room, and belongs to the session from here on. */
-  constructor(connection: RoomConnection, person: Person, events: BoardEvents) {
+  constructor(
+    connection: RoomConnection,
+    person: Person,
+    events: BoardEvents,
+    keeper: Keeper = KEEPS_NOTHING,
+  ) {
     this.#connection = connection;
+    this.#keeper = keeper;
     this.#events = events;
     this.#presence = new Presence<Person>(connection, { initial: person });
     this.author = this.#presence.client;
@@ -133,7 +147,8 @@ export class BoardSession {
     return {
       state: state === 'live' ? 'live' : state === 'closed' ? 'ended' : offline,
       readOnly,
-      waiting: this.#waiting.size + this.#backlog.length,
+      waiting: this.#waiting.size + this.#backlog.length + this.#left.length,
+      unkept: [...this.#waiting, ...this.#backlog].filter(({ kept }) => kept === undefined).length,
       people: this.#presence.current.size + 1,
       seq,
       ...(reason && { reason }),
@@ -193,7 +208,7 @@ export class BoardSession {
     const stroke: Stroke = { id: own.id, ...own.style, points: own.points };
     const page = this.board.writePage();
     this.#undoable = [...this.#undoable, { id: stroke.id, page }].slice(-UNDO_MAX);
-    this.#store({ page, message: { stroke: encodeStroke(stroke) }, stroke });
+    this.#store(this.#keep({ page, message: { stroke: encodeStroke(stroke) }, stroke }));
   }
 
   /** The stroke was not meant. */
@@ -212,7 +227,22 @@ export class BoardSession {
     this.board.hide(last.id);
     this.#events.dropped(last.id);
     this.#events.changed();
-    this.#store({ page: last.page, message: { undo: last.id } });
+    // Undone, it need not be sent by a later page; if the room has it, the undo is what it needs.
+    this.#forget(last.id);
+    this.#store(this.#keep({ page: last.page, message: { undo: last.id } }));
+  }
+
+  /** Takes over what an earlier page has left: it shows at once, and goes out when we know that the room lacks it. */
+  restore(changes: readonly Unsent[]): void {
+    for (const { message } of changes) {
+      const stroke = 'stroke' in message ? decodeStroke(message.stroke) : undefined;
+      if (stroke !== undefined && !this.board.has(stroke.id)) {
+        this.#events.grew(stroke.id, { style: stroke, points: stroke.points });
+      }
+    }
+    this.#left.push(...changes);
+    if (this.#connection.status.state === 'live') this.#sendLeft();
+    this.#events.status(this.status);
   }
 
   /** Takes everything away, for everybody. Resolves when it is stored. */
@@ -222,6 +252,54 @@ export class BoardSession {
     if (seq === null) return;
     // Nobody's board shows what lies below the clear, so the room need not keep it.
     for (const page of this.board.pages()) this.#connection.trim(pageKey(page), seq);
+  }
+
+  #keep(waiting: Waiting): Waiting {
+    const { page, message } = waiting;
+    const { seq, connected } = this.#connection.status;
+    const change: Unsent = { page, message, after: seq, sent: connected };
+    return this.#keeper.keep(change) ? { ...waiting, kept: change } : waiting;
+  }
+
+  /** Everything that waits is on its way now. */
+  #keepSent(): void {
+    for (const waiting of this.#waiting) {
+      if (waiting.kept === undefined || waiting.kept.sent) continue;
+      waiting.kept = { ...waiting.kept, sent: true };
+      this.#keeper.keep(waiting.kept);
+    }
+  }
+
+  /** A stroke that waits is undone, and no later page shall send it. */
+  #forget(id: string): void {
+    for (const waiting of [...this.#waiting, ...this.#backlog]) {
+      if (waiting.stroke?.id !== id) continue;
+      this.#keeper.forget(waiting.message);
+      if (waiting.kept !== undefined) waiting.kept = { ...waiting.kept, sent: true };
+    }
+  }
+
+  #sendLeft(): void {
+    const left = this.#left;
+    this.#left = [];
+    for (const kept of left) {
+      const { message } = kept;
+      const stroke = 'stroke' in message ? decodeStroke(message.stroke) : undefined;
+      if (this.#lacks(kept)) {
+        const page = stroke === undefined ? kept.page : this.board.writePage();
+        this.#store({ page, message, kept, ...(stroke && { stroke }) });
+      } else {
+        this.#keeper.forget(message);
+        if (stroke !== undefined) this.#events.dropped(stroke.id);
+      }
+    }
+    this.#keepSent();
+  }
+
+  /** Whether the room needs it. A stroke that may have been there when the board was cleared stays cleared. */
+  #lacks({ message, sent, after }: Unsent): boolean {
+    if ('undo' in message) return this.board.has(message.undo);
+    return !this.board.has(message.stroke.id) && !(sent && this.board.clearedSeq > after);
   }
 
   #apply(key: string, seq: number, value: unknown): void {
@@ -308,6 +386,7 @@ export class BoardSession {
     done.then(
       ({ size }) => {
         settled();
+        this.#keeper.forget(message);
         this.#afterStored(page, size);
         this.#events.status(this.status);
       },
@@ -335,7 +414,9 @@ export class BoardSession {
       this.#backlog.push(waiting);
     } else {
       if (waiting.stroke !== undefined) this.#events.dropped(waiting.stroke.id);
+      // What an end leaves over is for the next page.
       if (this.#connection.status.state === 'closed') return;
+      this.#keeper.forget(waiting.message);
       this.#events.trouble(`A stroke could not be kept: ${error instanceof Error ? error.message : code}`);
     }
   }
@@ -360,6 +441,7 @@ export class BoardSession {
       const backlog = this.#backlog;
       this.#backlog = [];
       for (const waiting of backlog) this.#store(waiting);
+      this.#sendLeft();
     }
     // What grew elsewhere goes on unheard; the stored strokes come when we are back.
     if (!status.connected) for (const id of this.#growth.clear()) this.#events.dropped(id);

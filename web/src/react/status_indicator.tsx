@@ -23,9 +23,15 @@ export function StatusIndicator(): ReactElement {
     <div style={BADGE}>
       <span aria-hidden="true" style={{ ...DOT, background: status.connected ? '#1a7f37' : '#cf222e' }} />
       <span role="status">{wordsOf(status)}</span>
-      {latency !== null && <span>{Math.round(latency)} ms</span>}
+      {latency !== null && <span title="Round trip to the server">{Math.round(latency)} ms</span>}
       {status.connected && status.debugUrl !== '' && (
-        <a href={status.debugUrl} target="_blank" rel="noreferrer" style={{ color: 'inherit' }}>
+        <a
+          href={status.debugUrl}
+          target="_blank"
+          rel="noreferrer"
+          aria-label="Inspect this room in a new tab"
+          style={{ color: 'inherit' }}
+        >
           Inspect
         </a>
       )}

@@ -8,6 +8,7 @@ import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { PAGE_STROKES } from '../../pages/whiteboard/model.ts';
+import { RoomsApi } from '../../src/client/room/api.ts';
 import { RoomConnection } from '../../src/client/room/connection.ts';
 import { lacks, small } from '../support/accessible.ts';
 import {
@@ -292,6 +293,72 @@ describe('trouble', () => {
     await expectSame(people, 48);
     const late = await somebody(room);
     await expectSame([...people, late], 48);
+  });
+
+  test('strokes that wait survive a closed tab and another room, as nobody but this browser knows', async () => {
+    const first = await somebody();
+    const room = roomOf(first.page);
+    const proxy = await ByteProxy.start(server.url);
+    const far = await openBoard(browser, proxy.url, room);
+    drawers.push(far);
+    await draw(far.page, zigzag(0));
+    await expectSame([first, far], 1);
+    proxy.refuse();
+    await far.page.getByText('Offline').waitFor();
+    for (let stroke = 1; stroke <= 3; stroke += 1) await draw(far.page, zigzag(stroke));
+    await far.page.keyboard.press('Control+z');
+    await far.page.getByText('strokes wait').waitFor();
+    const stored = await far.page.evaluate(() => JSON.stringify({ ...localStorage }));
+    expect(stored).toContain('seabag-unsent/');
+    expect(stored).not.toContain(room);
+    await far.page.close();
+    proxy.pass();
+    const again = await openBoardTab(far.context, proxy.url, room);
+    await expectSame([first, again], 3);
+    // Another room meanwhile: what waits is neither sent there nor lost.
+    proxy.refuse();
+    await again.page.getByText('Offline').waitFor();
+    await draw(again.page, zigzag(4));
+    await again.page.getByText('1 stroke waits').waitFor();
+    const other = (await new RoomsApi(server.url).createRoom()).room;
+    await again.page.evaluate((id) => {
+      location.hash = `#room=${id}`;
+    }, other);
+    await again.page.getByText('is kept in this browser').waitFor();
+    proxy.pass();
+    await until('the other room', async () => (await boardState(again.page)).state === 'live');
+    await untilDrawn(again.page, 0);
+    await again.page.evaluate((id) => {
+      location.hash = `#room=${id}`;
+    }, room);
+    await expectSame([first, again], 4);
+    await until('nothing is left over', () =>
+      again.page.evaluate(() => !Object.keys(localStorage).some((key) => key.startsWith('seabag-unsent/'))),
+    );
+    await again.context.close();
+    drawers = [first];
+    await proxy.stop();
+  });
+
+  test('where nothing can be kept, another room is asked about first', async () => {
+    const { people, room } = await together(1);
+    const [one] = people;
+    if (one === undefined) throw new Error('one');
+    await one.page.evaluate(() => {
+      Storage.prototype.setItem = () => {
+        throw new Error('no storage');
+      };
+    });
+    await server.kill();
+    await draw(one.page, zigzag(1));
+    await one.page.getByText('1 stroke waits').waitFor();
+    await one.page.evaluate(() => {
+      location.hash = '#room=thereIsNoSuchRoomHere000000';
+    });
+    await one.page.getByRole('button', { name: 'Cancel' }).click();
+    expect(roomOf(one.page)).toBe(room);
+    await server.restart();
+    await untilDrawn(one.page, 1);
   });
 
   test('a board that is not there says so and offers a new one', async () => {

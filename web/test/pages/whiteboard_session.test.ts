@@ -3,8 +3,9 @@
 
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { COMPACT_AT, PAGE_STROKES } from '../../pages/whiteboard/model.ts';
+import { COMPACT_AT, PAGE_STROKES, type PageMessage } from '../../pages/whiteboard/model.ts';
 import type { BoardSession } from '../../pages/whiteboard/session.ts';
+import type { Keeper, Unsent } from '../../pages/whiteboard/unsent.ts';
 import { RoomsApi } from '../../src/client/room/api.ts';
 import { RoomConnection } from '../../src/client/room/connection.ts';
 import { scribble, scriptedPen } from '../support/pen.ts';
@@ -29,8 +30,8 @@ afterEach(async () => {
   await server?.remove();
 });
 
-async function pen(origin = server.url): Promise<BoardSession> {
-  const made = await scriptedPen(`${origin}/room/${room}`, `Pen ${pens.length}`);
+async function pen(origin = server.url, keeper?: Keeper): Promise<BoardSession> {
+  const made = await scriptedPen(`${origin}/room/${room}`, `Pen ${pens.length}`, keeper);
   pens.push(made);
   return made;
 }
@@ -152,4 +153,104 @@ test('a room that was wiped and made again is an empty board, and goes on', asyn
   draw(b, 2);
   await expectBoards(2);
   await proxy.stop();
+});
+
+/** What a browser keeps, as far as a session can tell. */
+class Drawer implements Keeper {
+  readonly changes = new Map<string, Unsent>();
+
+  keep(change: Unsent): boolean {
+    this.changes.set(Drawer.#name(change.message), change);
+    return true;
+  }
+
+  forget(message: PageMessage): void {
+    this.changes.delete(Drawer.#name(message));
+  }
+
+  /** As they are now: what a page finds that is opened after this one died. */
+  get left(): Unsent[] {
+    return [...this.changes.values()];
+  }
+
+  static #name(message: PageMessage): string {
+    return 'undo' in message ? `undo ${message.undo}` : message.stroke.id;
+  }
+}
+
+/** A pen without a line draws so many strokes, and dies. Returns what it leaves. */
+async function drawnAndGone(strokes: number, before: (session: BoardSession) => void = () => {}) {
+  const proxy = await ByteProxy.start(server.url);
+  const drawer = new Drawer();
+  const gone = await pen(proxy.url, drawer);
+  proxy.refuse();
+  await until('the line is gone', () => gone.status.state === 'offline');
+  draw(gone, strokes);
+  before(gone);
+  const { left } = drawer;
+  pens = pens.filter((session) => session !== gone);
+  gone.close();
+  await proxy.stop();
+  return { left, author: gone.author, after: drawer };
+}
+
+test('what a pen without a line left behind is sent by the next one, once, and then forgotten', async () => {
+  const { left, author, after } = await drawnAndGone(5);
+  expect(left.map(({ sent }) => sent)).toEqual([false, false, false, false, false]);
+  // Being closed is no reason to forget.
+  expect(after.left).toEqual(left);
+  const drawer = new Drawer();
+  const next = await pen(server.url, drawer);
+  next.restore(left);
+  expect(next.status.waiting).toBe(5);
+  await expectBoards(5);
+  expect(ids(next)).toEqual([1, 2, 3, 4, 5].map((number) => `${author}-${number}`));
+  expect(drawer.left).toEqual([]);
+});
+
+test('what is stored already is not stored again, by however many pages it was left to', async () => {
+  const { left } = await drawnAndGone(3);
+  const [a, b] = [await pen(), await pen()];
+  a.restore(left);
+  await expectBoards(3);
+  b.restore(left);
+  expect(b.status.waiting).toBe(0);
+  const late = await pen();
+  late.restore(left);
+  await expectBoards(3);
+  expect((await streams()).map(({ size }) => size)).toEqual([3]);
+});
+
+test('a stroke that was undone before it was sent is sent by nobody, and a stored one loses its stroke', async () => {
+  const undone = await drawnAndGone(3, (session) => session.undo());
+  const next = await pen();
+  next.restore(undone.left);
+  await expectBoards(2);
+  const proxy = await ByteProxy.start(server.url);
+  const drawer = new Drawer();
+  const far = await pen(proxy.url, drawer);
+  draw(far, 1);
+  await expectBoards(3);
+  proxy.refuse();
+  await until('the line is gone', () => far.status.state === 'offline');
+  far.undo();
+  const { left } = drawer;
+  pens = pens.filter((session) => session !== far);
+  far.close();
+  await proxy.stop();
+  next.restore(left);
+  await expectBoards(2);
+});
+
+test('a clear takes a stroke that may have been stored before it, and none that was never sent', async () => {
+  const { left } = await drawnAndGone(2);
+  const [first, second] = left;
+  if (first === undefined || second === undefined) throw new Error('two');
+  const next = await pen();
+  draw(next, 1);
+  await untilStored();
+  await next.clear();
+  await until('it is clear', () => ids(next).length === 0);
+  next.restore([{ ...first, sent: true }, second]);
+  await expectBoards(1);
 });

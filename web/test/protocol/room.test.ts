@@ -1,6 +1,6 @@
 // Room messages against the vectors that the server's own tests read, and against bytes that are none.
 import { readFileSync } from 'node:fs';
-import { decode } from 'cbor2';
+import { decode, encode, Tag } from 'cbor2';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { RoomError } from '../../src/protocol/error.ts';
@@ -156,9 +156,95 @@ describe('decoding is total', () => {
 
   test('a key named __proto__ is a key like any other', () => {
     const tree = bytes('a1695f5f70726f746f5f5fa16161f5');
-    expect(decode(tree)).toEqual(JSON.parse('{"__proto__":{"a":true}}'));
+    expect(Object.entries(Object(cborFunctions.readCbor(tree)))).toEqual([['__proto__', { a: true }]]);
     const message = jsonCodec.decode('{"type":"push","key":"k","value":{"__proto__":{"a":true}},"seq":1}');
     expect(message.type === 'push' && Object.getPrototypeOf(message.value)).toBe(Object.prototype);
+  });
+});
+
+describe('CBOR values that somebody else made', () => {
+  const { readCbor, writeCbor } = cborFunctions;
+  /** A push, all but its value. */
+  const push = 'a464747970656470757368636b6579616b63736571016576616c7565';
+
+  test('everything that the server takes, nested as deep as it takes it, is read', () => {
+    // Lists, lists without a length, maps, tags.
+    for (const [opening, closing] of [
+      ['81', ''],
+      ['9f', 'ff'],
+      ['a16161', ''],
+      ['d903e8', ''],
+    ] as const) {
+      const value = `${opening.repeat(250)}00${closing.repeat(250)}`;
+      expect(cborCodec.decode(bytes(push + value)).type, opening).toBe('push');
+    }
+    expect(() => readCbor(bytes(`${'81'.repeat(100_000)}00`))).toThrow('too deep');
+  });
+
+  test('great integers beyond reason stay as they came, at once', () => {
+    const hex = `c25a00100000${'ff'.repeat(0x100000)}`;
+    const read = readCbor(bytes(hex));
+    expect(read).toBeInstanceOf(Tag);
+    expect(Buffer.from(writeCbor(read)).equals(bytes(hex))).toBe(true);
+    expect(readCbor(bytes(`c2590400${'ff'.repeat(1_024)}`))).toBe(2n ** 8_192n - 1n);
+    expect(readCbor(bytes('c349010000000000000000'))).toBe(-(2n ** 64n) - 1n);
+  });
+
+  test('dates come back to the millisecond', () => {
+    fc.assert(
+      fc.property(
+        fc.date({ noInvalidDate: true, min: new Date('0001-01-01'), max: new Date('9999-12-31') }),
+        (date) => {
+          expect(readCbor(writeCbor(date))).toEqual(date);
+        },
+      ),
+      { numRuns: 2_000 },
+    );
+  });
+
+  test('lengths that are claimed and not there end the reading, and take no memory', () => {
+    for (const kind of ['5', '7', '9', 'b']) {
+      for (const claim of ['affffffff', 'b7fffffffffffffff', 'bffffffffffffffff', 'a00ffffff'])
+        expect(() => readCbor(bytes(kind + claim)), kind + claim).toThrow();
+    }
+    for (const broken of ['', '1c', 'ff', '5f6161ff', '7f5f', '9f', 'bf61', 'bf00ff', 'f818', '61ff', '0000'])
+      expect(() => readCbor(bytes(broken)), broken).toThrow();
+  });
+
+  test('whatever is written is read as the library that wrote it reads it', () => {
+    const value = fc.anything({
+      withBigInt: true,
+      withDate: false,
+      withMap: true,
+      withSet: true,
+      withTypedArray: true,
+      maxDepth: 5,
+    });
+    fc.assert(
+      fc.property(value, (given) => {
+        const written = encode(given);
+        expect(readCbor(written)).toEqual(decode(written));
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('any bytes are read as the library reads them, or refused by both', () => {
+    const either = (read: () => unknown): unknown => {
+      try {
+        return { read: read() };
+      } catch {
+        return 'refused';
+      }
+    };
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 12 }), (given) => {
+        // What these stand for here is told above.
+        fc.pre(!given.some((byte) => byte >> 5 === 6));
+        expect(either(() => readCbor(given))).toEqual(either(() => decode(given)));
+      }),
+      { numRuns: 1_000 },
+    );
   });
 });
 

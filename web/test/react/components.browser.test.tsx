@@ -28,6 +28,8 @@ test('the badge tells by words that can be heard, and leads to the inspector', a
   await until('it is connected', () => status() === 'Connected');
   const link = user.container.querySelector('a');
   expect(link?.textContent).toBe('Inspect');
+  // What is seen begins what is heard, so that it can be asked for by voice.
+  expect(link?.getAttribute('aria-label')).toBe('Inspect this room in a new tab');
   const url = new URL(link?.href ?? '');
   expect(url.origin + url.pathname).toBe(`${server}/inspector`);
   expect(new URLSearchParams(url.hash.slice(1)).get('room')).toBe(location.hash.replace('#room=', ''));

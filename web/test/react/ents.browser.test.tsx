@@ -1,6 +1,6 @@
 // The hooks of entities: two devices of one person, each with a database on IndexedDB, and the real host between them.
 
-import { Activity, useRef, useState } from 'react';
+import { Activity, Suspense, use, useRef, useState, useTransition } from 'react';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { type EntDB, openEntDB, Seed } from '../../src/entdb.ts';
 import { EntDBProvider, useEnt, useEntDB, useEnts, useSyncStatus } from '../../src/react.ts';
@@ -192,6 +192,152 @@ test('another seed in the provider: the other database, and an error if the name
   await user.renders(app(myName, yours));
   await until('it is told', () => onError.mock.calls.length > 0);
   expect(onError.mock.calls[0]?.[0]).toMatchObject({ code: 'other_seed' });
+});
+
+async function withTodos(...texts: string[]): Promise<EntDB> {
+  const db = await openEntDB({ seed: Seed.generate(), storage: 'memory', guardClosing: false });
+  for (const text of texts) await db.insert({ type: 'todo', body: { text, done: false } });
+  return db;
+}
+
+test('another database shows nothing of the one before, not for a single render', async () => {
+  const [one, two] = [await withTodos('mine'), await withTodos('yours', 'too')];
+  const shown: string[] = [];
+  const Watching = () => {
+    const db = useEntDB();
+    const todos = useEnts<Todo>({ type: 'todo' });
+    const { savedHere } = useSyncStatus();
+    shown.push(
+      `${db === one ? 'one' : 'two'} ${todos?.map(({ body }) => body.text).join('+')} ${db.status.savedHere === savedHere}`,
+    );
+    return <p data-testid="list">{todos?.map(({ body }) => body.text).join(' ')}</p>;
+  };
+  const app = (db: EntDB) => (
+    <EntDBProvider db={db}>
+      <Watching />
+    </EntDBProvider>
+  );
+  const user = await comes(app(one));
+  await user.sees('list', 'mine');
+  await user.renders(app(two));
+  await user.sees('list', 'yours too');
+  await user.renders(app(one));
+  await user.sees('list', 'mine');
+  const allowed = ['one undefined true', 'one mine true', 'two undefined true', 'two yours+too true'];
+  expect(shown.filter((each) => !allowed.includes(each))).toEqual([]);
+  await user.leaves();
+  await one.close();
+  await two.close();
+});
+
+function Searching({ db }: { db: EntDB }) {
+  const [asked, ask] = useState('todo');
+  const [type, setType] = useState('todo');
+  const [pending, start] = useTransition();
+  const both = (next: string) => {
+    ask(next);
+    start(() => setType(next));
+  };
+  return (
+    <EntDBProvider db={db}>
+      <p data-testid="asked">{`${asked} ${pending ? 'pending' : 'settled'}`}</p>
+      <Suspense fallback={<p data-testid="todos">waits</p>}>
+        <Todos type={type} />
+        <Later type={type} />
+      </Suspense>
+      <button type="button" onClick={() => both(type === 'todo' ? 'wish' : 'todo')}>
+        other
+      </button>
+    </EntDBProvider>
+  );
+}
+
+const latecomers = new Map<string, Promise<string>>();
+
+/** Is not ready when it is first asked for. */
+function Later({ type }: { type: string }) {
+  const found = latecomers.get(type) ?? new Promise<string>((resolve) => setTimeout(resolve, 50, type));
+  latecomers.set(type, found);
+  return <p data-testid="later">{use(found)}</p>;
+}
+
+test('a query that changes in a transition, beside something that suspends', async () => {
+  const db = await withTodos('bread');
+  await db.insert({ type: 'wish', body: { text: 'cake', done: false } });
+  const user = await comes(<Searching db={db} />, { strict: true });
+  await user.sees('todos', 'bread');
+  for (const [list, type] of [
+    ['cake', 'wish'],
+    ['bread', 'todo'],
+    ['cake', 'wish'],
+  ] as const) {
+    await user.clicks('other');
+    await user.sees('todos', list);
+    await user.sees('later', type);
+    await user.sees('asked', `${type} settled`);
+  }
+  await user.leaves();
+  await db.close();
+});
+
+test('unmounted while it opens, a provider closes what it opened, however often', async () => {
+  const open = { name: randomName(), seed: Seed.generate(), guardClosing: false };
+  const app = (
+    <EntDBProvider open={open}>
+      <Todos />
+    </EntDBProvider>
+  );
+  for (let time = 0; time < 5; time += 1) await (await comes(app, { strict: true })).leaves();
+  const user = await comes(app);
+  await user.sees('todos', '');
+  await user.clicks('milk');
+  await user.sees('todos', 'milk');
+  await user.leaves();
+  // A database that somebody still holds open cannot be deleted.
+  await (await openEntDB(open)).wipe();
+  const names = (await indexedDB.databases()).map(({ name }) => name);
+  expect(names.filter((name) => name?.includes(open.name))).toEqual([]);
+});
+
+test('from one database to another and back, at once', async () => {
+  const seeds = [Seed.generate(), Seed.generate()] as const;
+  const names = [randomName(), randomName()] as const;
+  const app = (which: 0 | 1) => (
+    <EntDBProvider open={{ name: names[which], seed: seeds[which], guardClosing: false }}>
+      <Todos type={`todo ${which}`} />
+    </EntDBProvider>
+  );
+  const user = await comes(app(0));
+  await user.sees('todos', '');
+  await user.clicks('milk');
+  await user.sees('todos', 'milk');
+  for (let turn = 0; turn < 3; turn += 1) {
+    await user.renders(app(1));
+    await user.renders(app(0));
+  }
+  await user.sees('todos', 'milk');
+  await user.clicks('milk');
+  await user.sees('todos', 'milk milk');
+});
+
+test('after its database was closed, a list stays as it was, and another query is an error for a boundary', async () => {
+  const db = await withTodos('bread');
+  const app = (type: string) => (
+    <Boundary>
+      <EntDBProvider db={db}>
+        <Todos type={type} />
+      </EntDBProvider>
+    </Boundary>
+  );
+  const user = await comes(app('todo'));
+  await user.sees('todos', 'bread');
+  await db.close();
+  await user.renders(app('todo'));
+  expect(user.text('todos')).toBe('bread');
+  const quiet = vi.spyOn(console, 'error').mockImplementation(() => undefined);
+  await user.renders(app('wish'));
+  await user.sees('caught', 'closed');
+  quiet.mockRestore();
 });
 
 function Failing({ name, seed }: { name: string; seed: Seed }) {

@@ -15,6 +15,7 @@ import {
   useSharedState,
   useUniqueClientId,
 } from '../../src/react.ts';
+import { shapes } from './upstream_types.ts';
 
 function App() {
   const [name] = useSharedState('name', 'nobody');
@@ -64,4 +65,9 @@ test('on a server every hook has its initial value, and nothing asks for a windo
   });
   expect(html).toContain('Connecting…');
   expect(html).not.toContain('svg');
+});
+
+test('every name of driftdb-react is there', () => {
+  expect(Object.keys(shapes)).toHaveLength(11);
+  for (const [name, shape] of Object.entries(shapes)) expect(shape, name).toBeDefined();
 });

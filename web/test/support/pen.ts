@@ -3,12 +3,13 @@
 import { WebSocket } from 'ws';
 import { BoardSession } from '../../pages/whiteboard/session.ts';
 import type { Style } from '../../pages/whiteboard/stroke.ts';
+import type { Keeper } from '../../pages/whiteboard/unsent.ts';
 import { RoomConnection } from '../../src/client/room/connection.ts';
 import { CURSOR_START } from '../../src/protocol/room/name.ts';
 import { until } from './until.ts';
 
 /** Joins a board, `url` being its room's. Whoever calls closes it. */
-export async function scriptedPen(url: string, name: string): Promise<BoardSession> {
+export async function scriptedPen(url: string, name: string, keeper?: Keeper): Promise<BoardSession> {
   const nothing = () => {};
   const connection = new RoomConnection(url, { cursor: CURSOR_START, webSocket: WebSocket });
   const session = new BoardSession(
@@ -24,6 +25,7 @@ export async function scriptedPen(url: string, name: string): Promise<BoardSessi
       people: nothing,
       trouble: nothing,
     },
+    keeper,
   );
   await session.connect();
   return session;

@@ -60,7 +60,10 @@ export class ScriptedSocket implements WebSocketLike {
 }
 
 /** A connection over such sockets. The newest is the last. */
-export function scripted(options: RoomOptions = {}): { room: RoomConnection; sockets: ScriptedSocket[] } {
+export function scripted(
+  options: RoomOptions = {},
+  url: string | null = URL_OF_ROOM,
+): { room: RoomConnection; sockets: ScriptedSocket[] } {
   const sockets: ScriptedSocket[] = [];
   class Socket extends ScriptedSocket {
     constructor(url: string) {
@@ -69,6 +72,6 @@ export function scripted(options: RoomOptions = {}): { room: RoomConnection; soc
     }
   }
   const fetch = () => Promise.reject(new Error('no network'));
-  const room = new RoomConnection(URL_OF_ROOM, { webSocket: Socket, fetch, random: () => 0, ...options });
+  const room = new RoomConnection(url, { webSocket: Socket, fetch, random: () => 0, ...options });
   return { room, sockets };
 }

@@ -139,10 +139,12 @@ export class RoomConnection {
    * `RoomError` when it can never be (`unknown_room`, …) or `close` comes first. Calling it again gives the same promise.
    */
   connect(): Promise<void> {
+    if (this.#link === null) {
+      return Promise.reject(new RoomError('bad_parameter', 'it is not known which room'));
+    }
     this.#connecting ??= new Promise<void>((resolve, reject) => {
       this.#connected = { resolve, reject };
       if (this.#session.ended) reject(new RoomError('closed', 'this connection was closed'));
-      else if (this.#link === null) reject(new RoomError('bad_parameter', 'it is not known which room'));
       else this.#start();
     });
     // Nobody has to wait for it: the status tells the same.

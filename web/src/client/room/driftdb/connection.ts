@@ -113,7 +113,7 @@ export class DbConnection {
         this.#tell(this.room.push(message.key, message.value, message.action).done);
         break;
       case 'get':
-        this.#get(message.key, message.seq);
+        this.#get(message.key, message.seq ?? 0);
         break;
       case 'ping':
         this.#tell(this.room.latency(), () => ({ ...message, type: 'pong' }));

@@ -3,10 +3,10 @@
 import { parseRoomUrl, roomUrl } from '../../../protocol/room/name.ts';
 import { loadRequest } from '../part.ts';
 import { defaultFetch } from '../refusal.ts';
-import type { Key, MessageFromDb, MessageToDb, SequenceNumber } from './types.ts';
+import type { MessageFromDb, MessageToDb } from './types.ts';
 
 /** What always has an answer. */
-type Question = Extract<MessageToDb, { type: 'ping' }> | { type: 'get'; key: Key; seq?: SequenceNumber };
+type Question = Extract<MessageToDb, { type: 'ping' | 'get' }>;
 
 /** A room over HTTP. */
 export class HttpConnection {

@@ -26,7 +26,7 @@ export type MessageFromDb =
 /** What goes to the room. */
 export type MessageToDb =
   | { type: 'push'; action: Action; value: unknown; key: Key }
-  | { type: 'get'; key: Key; seq?: SequenceNumber | null }
+  | { type: 'get'; key: Key; seq?: SequenceNumber }
   | { type: 'ping'; nonce?: number };
 
 /** Whether there is a connection; if so, where to look into the room. */

@@ -1,0 +1,150 @@
+// A connection that goes from room to room: who listens goes along, what waits does not, and nothing of the old room is
+// taken for the new one's.
+import { expect, test } from 'vitest';
+import { SharedMap } from '../../../src/client/room/map.ts';
+import type { KeyEvent } from '../../../src/client/room/types.ts';
+import { type RoomConnection, RoomError } from '../../../src/index.ts';
+import { codeOf } from '../../support/rooms.ts';
+import { hello, scripted } from '../../support/scripted_socket.ts';
+import { until } from '../../support/until.ts';
+
+const OTHER = `https://model.invalid/room/${'b'.repeat(22)}`;
+
+/** What a listener of a key shows. */
+function shows(room: RoomConnection, key: string): unknown[] {
+  const values: unknown[] = [];
+  room.subscribe(key, (event: KeyEvent) => {
+    if (event.type === 'init') values.splice(0, values.length, ...event.entries.map(({ value }) => value));
+    else values.push(event.value);
+  });
+  return values;
+}
+
+test('listeners and wills go along, and what waited for the old room is told', async () => {
+  const { room, sockets } = scripted();
+  const values = shows(room, 'k');
+  const connecting = room.connect();
+  sockets[0]?.open(hello({ seq: 1 }), { type: 'init', key: 'k', data: [{ seq: 1, value: 'old' }] });
+  void room.will('k', { gone: 'one' });
+  await connecting;
+  const waiting = [room.push('k', 1).done, room.get('k')];
+  let resets = 0;
+  room.onReset(() => (resets += 1));
+  room.move(OTHER);
+  for (const one of waiting) expect(await codeOf(one)).toBe('closed');
+  expect([sockets[0]?.dropped, room.status.state, room.id, resets]).toEqual([
+    true,
+    'connecting',
+    'b'.repeat(22),
+    1,
+  ]);
+  room.push('k', 'for the new one');
+  const connectingAgain = room.connect();
+  expect(connectingAgain).not.toBe(connecting);
+  sockets[1]?.open(hello({ epoch: 'other', seq: 5 }));
+  await connectingAgain;
+  expect(sockets[1]?.url).toContain(`/room/${'b'.repeat(22)}/connect`);
+  expect(sockets[1]?.url).not.toContain('since=');
+  expect(sockets[1]?.sent.map(({ type, key, value }) => [type, key, value])).toEqual([
+    ['get', 'k', undefined],
+    ['will', 'k', { gone: 'one' }],
+    ['ping', undefined, undefined],
+    ['push', 'k', 'for the new one'],
+  ]);
+  sockets[1]?.say({ type: 'init', key: 'k', data: [{ seq: 5, value: 'new' }] });
+  expect([values, room.cursor]).toEqual([['new'], { epoch: 'other', seq: 5 }]);
+  room.close();
+});
+
+test('a listener that moves on in the middle of a page hears nothing more of it, and the promise is of the new room', async () => {
+  const { room, sockets } = scripted({ cursor: { epoch: null, seq: 0 } });
+  const heard: number[] = [];
+  room.onEntry((_key, { seq }) => {
+    heard.push(seq);
+    if (seq === 2) room.move(OTHER);
+  });
+  const first = room.connect();
+  const data = [1, 2, 3].map((seq) => ({ key: 'k', value: seq, seq }));
+  sockets[0]?.open(hello({ seq: 3 }), { type: 'entries', data });
+  expect(await codeOf(first)).toBe('closed');
+  const second = room.connect();
+  sockets[0]?.say({ type: 'live', seq: 3 });
+  expect([heard, room.status.state, sockets.length]).toEqual([[1, 2], 'connecting', 2]);
+  sockets[1]?.open(hello({ seq: 0 }));
+  await second;
+  room.close();
+});
+
+test('why the old room could not be reached says nothing about the new one', async () => {
+  const answers: (() => void)[] = [];
+  const fetch = () =>
+    new Promise<Response>((resolve) => {
+      const body = JSON.stringify({ code: 'unknown_room', message: 'no' });
+      answers.push(() => resolve(new Response(body, { status: 404 })));
+    });
+  const { room, sockets } = scripted({ fetch });
+  const first = room.connect();
+  sockets[0]?.end();
+  await until('it asks why', () => answers.length === 1);
+  room.move(OTHER);
+  const second = room.connect();
+  sockets[1]?.end();
+  await until('it asks again', () => answers.length === 2);
+  answers[0]?.();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  expect(room.status.state).toBe('connecting');
+  answers[1]?.();
+  expect([await codeOf(first), await codeOf(second)]).toEqual(['closed', 'unknown_room']);
+});
+
+test('without a room yet, what is pushed waits for it as it was, and a connection says what is missing', async () => {
+  const { room, sockets } = scripted({}, null);
+  const value = { count: 1 };
+  const sent = room.push('k', value);
+  const odd = room.push('k', () => 1);
+  value.count = 2;
+  expect(await codeOf(odd.done)).toBe('bad_message');
+  expect(await codeOf(room.push('k', 1, { type: 'relay' }).done)).toBe('offline');
+  expect(await codeOf(room.connect())).toBe('bad_parameter');
+  expect([room.url, room.id, room.status.queued]).toEqual(['', '', 1]);
+  room.move(OTHER);
+  const connecting = room.connect();
+  sockets[0]?.open(hello());
+  await connecting;
+  expect(sockets[0]?.sent[0]).toMatchObject({ type: 'push', value: { count: 1 } });
+  sockets[0]?.say({ type: 'ack', id: sent.id, seq: 1, size: 1 });
+  expect((await sent.done).seq).toBe(1);
+  room.close();
+});
+
+test('an address that is none is refused, and the room stays', async () => {
+  const { room, sockets } = scripted();
+  const connecting = room.connect();
+  sockets[0]?.open(hello());
+  await connecting;
+  expect(() => room.move('nonsense')).toThrow(RoomError);
+  expect([room.status.state, sockets[0]?.dropped]).toEqual(['live', false]);
+  room.close();
+});
+
+test('a map of the old room is not shown in the new one', async () => {
+  const { room, sockets } = scripted();
+  const map = new SharedMap<number>(room, 'm');
+  room.connect().catch(() => undefined);
+  for (const [place, name] of ['old', 'new'].entries()) {
+    const socket = sockets[place] ?? expect.fail();
+    socket.open(hello({ epoch: name, seq: 1 }));
+    await until('the map asks', () => socket.sent.length === 1);
+    socket.say({ type: 'entries', data: [{ key: `m/${name}`, value: { v: 1 }, seq: 1 }], next: null });
+    await until('the map is there', () => map.loaded);
+    expect([...map.current]).toEqual([[name, 1]]);
+    if (name === 'new') break;
+    room.move(OTHER);
+    expect([map.loaded, map.size]).toEqual([false, 0]);
+    // No socket opens before it is known that the old one has ended.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    room.connect().catch(() => undefined);
+  }
+  map.destroy();
+  room.close();
+});
