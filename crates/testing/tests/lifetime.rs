@@ -141,7 +141,9 @@ async fn a_room_that_nobody_uses_expires_and_one_with_a_reader_does_not() {
     let started = Instant::now();
     while server.metric("seabag_store_rooms").await > 1.0 {
         assert!(started.elapsed() < Duration::from_secs(150), "it does not expire");
-        sleep(Duration::from_millis(250)).await;
+        // Reading is what answers pings: one that does not is no reader any more after a minute.
+        let heard = reader.next_within(Duration::from_millis(250)).await;
+        assert_eq!(heard, None);
     }
     for (method, path) in [("GET", ""), ("GET", "/stream")] {
         let reply = server.request(method, &format!("/room/{unused}{path}")).send().await;
