@@ -3,7 +3,13 @@
 // actions go out (`take`). It opens no socket, reads no clock and calls no listener.
 
 import { badMessage, RoomError } from '../../protocol/error.ts';
-import { ANSWER_MS_MAX, BACKOFF_MS_MAX, ID_MAX, MESSAGE_BYTES_MIN, OPEN_MS_MAX } from '../../protocol/limits.ts';
+import {
+  ANSWER_MS_MAX,
+  BACKOFF_MS_MAX,
+  ID_MAX,
+  MESSAGE_BYTES_MIN,
+  OPEN_MS_MAX,
+} from '../../protocol/limits.ts';
 import type { PushAction } from '../../protocol/room/action.ts';
 import type { ClientMessage } from '../../protocol/room/client_message.ts';
 import type { Codec, Frame } from '../../protocol/room/codec.ts';
