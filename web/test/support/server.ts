@@ -11,6 +11,8 @@ import { until } from './until.ts';
 const repository = fileURLToPath(new URL('../../../', import.meta.url));
 const SHOWN_CHARACTERS = 4000;
 const STOP_MS = 15_000;
+/** Starting a program is no claim of any test: a machine with much else to do may take its time. */
+const READY_MS_MAX = 90_000;
 
 /** The program under test. */
 export const binary = path.resolve(process.env.SEABAG_BINARY ?? path.join(repository, 'target/debug/seabag'));
@@ -76,11 +78,16 @@ export class Server {
     child.stderr?.on('data', (chunk: Buffer) => {
       this.#stderr += chunk.toString();
     });
-    const answer = await until('the server is ready', async () => {
-      if (this.#ended !== undefined) throw new Error(`the server ended: ${this.#ended}\n${this.complaints}`);
-      const text = await readFile(ready, 'utf8').catch(() => '');
-      return text === '' ? undefined : (JSON.parse(text) as { address?: string; listen?: string });
-    });
+    const answer = await until(
+      'the server is ready',
+      async () => {
+        if (this.#ended !== undefined)
+          throw new Error(`the server ended: ${this.#ended}\n${this.complaints}`);
+        const text = await readFile(ready, 'utf8').catch(() => '');
+        return text === '' ? undefined : (JSON.parse(text) as { address?: string; listen?: string });
+      },
+      READY_MS_MAX,
+    );
     this.#listen = answer.address ?? answer.listen ?? this.#listen;
   }
 
