@@ -7,7 +7,7 @@ import { expect, test } from 'vitest';
 /** Bytes after gzip -9, of what is loaded at once. */
 const LIMIT_ROOMS = 15_000;
 /** With DriftDB's names, which bundlers leave out unless they are used. */
-const LIMIT_ROOMS_AND_DRIFTDB = 16_200;
+const LIMIT_ROOMS_AND_DRIFTDB = 16_300;
 const LIMIT_ALL = 70_000;
 
 const source = fileURLToPath(new URL('../src/', import.meta.url));
@@ -82,7 +82,7 @@ async function all(entries: readonly string[], leftOut: readonly string[] = []):
   return lines.join('\n');
 }
 
-test('rooms are at most 15,000 bytes compressed, and 16,200 with DriftDB’s names', async () => {
+test('rooms are at most 15,000 bytes compressed, and 16,300 with DriftDB’s names', async () => {
   const driftdb = Object.keys(await import(`${source}driftdb.ts`));
   expect(Object.keys(await import(`${source}index.ts`))).toEqual(expect.arrayContaining(driftdb));
   const alone = await bundle(await all(['index.ts'], driftdb));

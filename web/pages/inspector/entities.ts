@@ -4,6 +4,7 @@
 import { Seed } from '../../src/crypto/seed.ts';
 import { announceError } from '../kit/announce.ts';
 import { button, element, fill, labelled } from '../kit/element.ts';
+import { insecureNote } from '../kit/insecure.ts';
 import { Account, type AccountPage, type OpenedBag } from './account.ts';
 import { valueView } from './value_view.ts';
 
@@ -28,6 +29,7 @@ export function entitiesPanel(): HTMLElement {
     element('p', {}, [
       'The host sees an account’s key, and of each bag its number, its sizes and when it came. What is in it can be opened here, with the seed, which never leaves this page.',
     ]),
+    insecureNote(),
     labelled('Seed', secret, '24 words or 64 digits. It is kept nowhere.'),
     element('div', { class: 'places' }, [labelled('Label', label), labelled('Index', index)]),
     complaint,

@@ -1,7 +1,6 @@
 // The tab "Room": takes a room's id or address, puts the id into the fragment, and opens the room.
 
 import { RoomsApi } from '../../src/client/room/api.ts';
-import { announceError } from '../kit/announce.ts';
 import { button, element, fill, labelled } from '../kit/element.ts';
 import { onFragment, readFragment, writeFragment } from '../kit/fragment.ts';
 import { RoomView } from './room_view.ts';
@@ -49,11 +48,9 @@ export function openRoomTab(panel: HTMLElement): void {
       // Another room was asked for meanwhile, or none.
       if (view !== opened) return;
       close();
-      announceError('This room cannot be opened', error);
+      const told = error instanceof Error ? error.message : 'it failed';
       fill(place, [
-        element('p', { class: 'error', role: 'alert' }, [
-          error instanceof Error ? error.message : 'It failed.',
-        ]),
+        element('p', { class: 'error', role: 'alert' }, [`This room cannot be opened: ${told}.`]),
       ]);
     }
   };

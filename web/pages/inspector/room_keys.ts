@@ -4,7 +4,8 @@ import type { RoomConnection } from '../../src/client/room/connection.ts';
 import type { KeySummary } from '../../src/protocol/room/server_message.ts';
 import { announceError } from '../kit/announce.ts';
 import { button, element, fill } from '../kit/element.ts';
-import { plural, shortened } from './value_text.ts';
+import { plural } from '../kit/plural.ts';
+import { shortened } from './value_text.ts';
 
 const PAGE_KEYS = 50;
 /** While messages come, the page is asked for anew so often. */
@@ -39,7 +40,7 @@ export class KeysSection {
   constructor(connection: RoomConnection, actions: KeyActions) {
     this.#connection = connection;
     this.#actions = actions;
-    const head = ['Key', 'Entries', 'Bytes', 'First', 'Last', ''];
+    const head = ['Key', 'Entries', 'Bytes', 'First', 'Last', 'Do'];
     const titles = head.map((title, index) =>
       element('th', { scope: 'col', class: index > 0 && 'number' }, [title]),
     );

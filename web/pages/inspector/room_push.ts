@@ -4,7 +4,7 @@ import type { RoomConnection } from '../../src/client/room/connection.ts';
 import type { Acknowledgement, SentPush } from '../../src/client/room/types.ts';
 import { RoomError } from '../../src/protocol/error.ts';
 import { element, labelled } from '../kit/element.ts';
-import { plural } from './value_text.ts';
+import { plural } from '../kit/plural.ts';
 
 const ACTIONS = [
   ['append', 'Append: kept, after what is there'],
@@ -45,7 +45,7 @@ export function readOrder(key: string, action: string, text: string, number: str
 
 /** What became of it, in words. */
 export function outcome(order: Order, { seq, size, stale }: Acknowledgement): string {
-  const left = size === null ? '' : ` The key keeps ${plural(size, 'entry').replace('entrys', 'entries')}.`;
+  const left = size === null ? '' : ` The key keeps ${plural(size, 'entry', 'entries')}.`;
   if (stale)
     return `It came too late: the key was compacted or replaced beyond ${order.seq} already. Nothing changed.`;
   if (order.action === 'compact') return `Compacted up to ${order.seq}.${left}`;

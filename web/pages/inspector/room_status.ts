@@ -38,9 +38,9 @@ export class StatusSection {
 
   constructor() {
     const rows = FACTS.flatMap((name) => {
-      const place = element('dd', name === 'Connection' ? { role: 'status' } : {}, ['…']);
+      const place = element('span', name === 'Connection' ? { role: 'status' } : {}, ['…']);
       this.#facts.set(name, place);
-      return [element('div', {}, [element('dt', {}, [name]), place])];
+      return [element('div', {}, [element('dt', {}, [name]), element('dd', {}, [place])])];
     });
     this.element = element('section', { class: 'card', 'aria-labelledby': 'state' }, [
       element('h2', { id: 'state' }, ['State']),

@@ -6,8 +6,9 @@ import type { KeySummary, StreamEntry } from '../../src/protocol/room/server_mes
 import { announceError } from '../kit/announce.ts';
 import { openDialog } from '../kit/dialog.ts';
 import { element, fill } from '../kit/element.ts';
+import { plural } from '../kit/plural.ts';
 import { RowList } from './row_list.ts';
-import { plural, preview, shortened } from './value_text.ts';
+import { preview, shortened } from './value_text.ts';
 import { valueView } from './value_view.ts';
 
 /** A stream up to so many bytes is read at once, with its bytes as bytes. */
@@ -31,7 +32,7 @@ export async function openStored(
     });
     list.set(entries);
     const told = whole
-      ? plural(entries.length, 'entry').replace('entrys', 'entries')
+      ? plural(entries.length, 'entry', 'entries')
       : `the first ${entries.length} of ${size.toLocaleString('en')} entries`;
     openDialog(`Stored under ${shortened(key, 60) || '(empty)'}`, [
       element('p', { class: 'muted' }, [told]),

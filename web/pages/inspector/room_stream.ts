@@ -2,9 +2,10 @@
 
 import { copyButton } from '../kit/copy.ts';
 import { button, element, fill, labelled } from '../kit/element.ts';
+import { plural } from '../kit/plural.ts';
 import { RowList } from './row_list.ts';
 import { LOG_MESSAGES_MAX, type LogRow, StreamLog } from './stream_log.ts';
-import { copyText, plural, preview, shortened } from './value_text.ts';
+import { copyText, preview, shortened } from './value_text.ts';
 import { valueView } from './value_view.ts';
 
 /** The list is drawn anew at most so often, however fast messages come. */

@@ -1,5 +1,7 @@
 // Any value of a room as short, harmless text. Bounded in length, in depth and in time, whatever a peer has pushed.
 
+import { plural } from '../kit/plural.ts';
+
 /** Deeper than this a preview only says that there is more. */
 const PREVIEW_DEPTH_MAX = 4;
 /** Items of a list or fields of an object that a preview looks at. */
@@ -15,11 +17,6 @@ export function kindOf(value: unknown): string {
   if (value instanceof Map) return `map of ${value.size}`;
   if (typeof value === 'object' && value !== null) return plural(Object.keys(value).length, 'field');
   return typeof value;
-}
-
-/** `1 byte`, `2 bytes`. */
-export function plural(count: number, name: string): string {
-  return `${count.toLocaleString('en')} ${name}${count === 1 ? '' : 's'}`;
 }
 
 /** Text with nothing in it that acts: no control characters, nothing that turns the direction of reading. */

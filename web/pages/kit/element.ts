@@ -59,6 +59,13 @@ export function button(label: Child, onClick: () => void, props: Props = {}): HT
   return element('button', { type: 'button', ...props, on: { ...props.on, click: onClick } }, [label]);
 }
 
+/** Keeps a button from being pressed again while its work goes on: over a slow network nothing else shows that it does. */
+export async function whileBusy(pressed: HTMLButtonElement, work: () => Promise<void>): Promise<void> {
+  pressed.disabled = true;
+  await work();
+  pressed.disabled = false;
+}
+
 let fields = 0;
 
 /** A control under its visible label. */

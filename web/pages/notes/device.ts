@@ -6,6 +6,8 @@ import { copyButton } from '../kit/copy.ts';
 import { confirmDialog, openDialog } from '../kit/dialog.ts';
 import { button, element, fill } from '../kit/element.ts';
 import { pageUrl } from '../kit/fragment.ts';
+import { opensOffline } from '../kit/insecure.ts';
+import { plural } from '../kit/plural.ts';
 import { qrCode } from '../kit/qr.ts';
 import { forgetSeed } from './seed_store.ts';
 import { forgetLinkChoice } from './sync_state.ts';
@@ -28,6 +30,10 @@ export function deviceDialog(db: EntDB, seed: Seed): void {
     element('div', { class: 'row' }, [button('Export', () => void exportAll(db)), importButton(db)]),
     element('h3', {}, ['Storage']),
     kept,
+    !opensOffline() &&
+      element('p', { class: 'hint' }, [
+        'By this address the page itself opens only while the server can be reached.',
+      ]),
     button(
       'Ask the browser to keep the notes',
       () =>
@@ -73,7 +79,7 @@ async function exportAll(db: EntDB): Promise<void> {
     const address = URL.createObjectURL(file);
     element('a', { href: address, download: 'notes.dpl' }).click();
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
-    announce(`${messages} entries exported.`);
+    announce(`${plural(messages, 'entry', 'entries')} exported.`);
   } catch (error) {
     announceError('Not exported', error);
   }
@@ -124,7 +130,7 @@ async function forget(db: EntDB): Promise<void> {
     links.length === 0
       ? 'These notes are nowhere else: they will be gone.'
       : waiting > 0
-        ? `${waiting} changes have not reached the server: they will be gone.`
+        ? `The server does not have ${plural(waiting, 'change')} yet: gone here is gone for good.`
         : 'The server has all of them, and your words bring them back.';
   if (
     !(await confirmDialog(

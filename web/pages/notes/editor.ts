@@ -3,6 +3,7 @@
 
 import type { Ent, EntDB } from '../../src/entdb.ts';
 import { announce, announceError } from '../kit/announce.ts';
+import { confirmDialog } from '../kit/dialog.ts';
 import { button, element, fill, labelled } from '../kit/element.ts';
 import { groupsOf, NOTE_TYPE, type Note, possibleParents, readNote, titleOf, withText } from './model.ts';
 
@@ -11,8 +12,8 @@ const CHOOSE = 'Choose a note, or make a new one.';
 
 /** What the editor asks of the page. */
 export interface EditorActions {
-  /** The note got its id, or another note is to be shown. */
-  opened(eid: string): void;
+  /** This note is the one that is shown; undefined: a new one, which has no id yet. */
+  shown(eid: string | undefined): void;
   /** A note under this one is wanted. */
   createUnder(parent: string, group: string | undefined): void;
   closed(): void;
@@ -29,8 +30,13 @@ export class Editor {
   readonly element: HTMLElement;
   readonly #db: EntDB;
   readonly #actions: EditorActions;
-  readonly #text = element('textarea', { class: 'text', rows: 12, placeholder: 'Write…' });
-  readonly #group = element('input', { type: 'text', autocomplete: 'off', list: 'group-names' });
+  readonly #text = element('textarea', { class: 'text', rows: 12, dir: 'auto', placeholder: 'Write…' });
+  readonly #group = element('input', {
+    type: 'text',
+    dir: 'auto',
+    autocomplete: 'off',
+    list: 'group-names',
+  });
   readonly #groupNames = element('datalist', { id: 'group-names' });
   readonly #parent = element('select', {});
   readonly #state = element('p', { class: 'hint', role: 'status' });
@@ -48,6 +54,8 @@ export class Editor {
   #theirs: Note | undefined;
   /** Another note is about to be shown: the page is not to be led back to this one. */
   #departing = false;
+  /** The last try to save failed. */
+  #failed = false;
   /** What `#parent` offers now. */
   #choices = '';
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -89,12 +97,12 @@ export class Editor {
 
   /** Whether something is typed and not yet saved. */
   get unsaved(): boolean {
-    return this.#dirty;
+    return this.#pending;
   }
 
   /** Shows a note that is there. */
   async show(wanted: Note): Promise<void> {
-    await this.#depart();
+    if (!(await this.#depart())) return;
     // Saving what was open took time: it may have changed.
     const note = this.#notes.find(({ eid }) => eid === wanted.eid) ?? wanted;
     this.#begin(note.eid, note.text);
@@ -106,7 +114,7 @@ export class Editor {
 
   /** Begins a note, which is written with its first letter. */
   async create(beginning: Beginning): Promise<void> {
-    await this.#depart();
+    if (!(await this.#depart())) return;
     this.#begin(undefined, '');
     this.#text.readOnly = false;
     this.#say('');
@@ -116,12 +124,15 @@ export class Editor {
     this.#text.focus();
   }
 
-  /** Shows nothing. */
-  async close(): Promise<void> {
-    await this.#depart();
+  /** Shows nothing. False: the user stays with what could not be saved. */
+  async close(): Promise<boolean> {
+    if (!(await this.#depart())) return false;
     this.#open = undefined;
+    this.#dirty = false;
+    this.#choose();
     this.#form.hidden = true;
     this.#empty.hidden = false;
+    return true;
   }
 
   /** Hears the notes as they are now. */
@@ -142,16 +153,34 @@ export class Editor {
   /** Saves what is typed. With a choice that is open, what is here becomes a note of its own: nothing is lost. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer);
-    if (this.#theirs !== undefined) await this.#keepBoth();
-    else if (this.#dirty) await this.#save();
+    this.#failed = false;
     await this.#saving;
+    // Again, while more was typed, or the note turned out to have changed elsewhere.
+    while (this.#pending && !this.#failed) {
+      await (this.#theirs === undefined ? this.#save() : this.#keepBoth());
+    }
   }
 
-  /** Saves what is open before something else takes its place. */
-  async #depart(): Promise<void> {
+  /** Whether something here would be lost. */
+  get #pending(): boolean {
+    if (this.#open === undefined) return false;
+    const empty = this.#open.eid === undefined && this.#text.value.trim() === '';
+    return this.#theirs !== undefined || (this.#dirty && !empty);
+  }
+
+  /** Saves what is open before something else takes its place. False: that failed, and the user stays with it. */
+  async #depart(): Promise<boolean> {
     this.#departing = true;
     await this.flush();
     this.#departing = false;
+    if (!this.#pending) return true;
+    const left = await confirmDialog(
+      'Leave this note?',
+      'It could not be saved: what you wrote last would be gone.',
+      'Leave it',
+    );
+    if (!left) this.#actions.shown(this.#open?.eid);
+    return left;
   }
 
   #begin(eid: string | undefined, text: string): void {
@@ -185,7 +214,7 @@ export class Editor {
           if (text.trim() === '') return;
           const ent = await this.#db.insert(this.#draft(text));
           open.eid = ent.eid;
-          if (open === this.#open && !this.#departing) this.#actions.opened(ent.eid);
+          if (open === this.#open && !this.#departing) this.#actions.shown(ent.eid);
         } else {
           this.#writing = text;
           const theirs = await this.#write(open.eid, text);
@@ -196,6 +225,7 @@ export class Editor {
         this.#dirty = this.#text.value !== text;
         this.#say('Saved on this device.');
       } catch (error) {
+        this.#failed = true;
         this.#say('Not saved.');
         announceError('This note was not saved', error);
       } finally {
@@ -265,7 +295,7 @@ export class Editor {
       const ent = await this.#db.put(eid, { type, body, group, parent });
       fill(this.#empty, [CHOOSE]);
       await this.show(readNote(ent));
-      this.#actions.opened(eid);
+      this.#actions.shown(eid);
       this.#text.focus();
     } catch (error) {
       announceError('This note was not brought back', error);
@@ -273,8 +303,7 @@ export class Editor {
   }
 
   async #leave(): Promise<void> {
-    await this.close();
-    this.#actions.closed();
+    if (await this.close()) this.#actions.closed();
   }
 
   #adopt(theirs: Note): void {
@@ -344,6 +373,7 @@ export class Editor {
         this.#say('');
         announce('What you wrote is a note of its own now.');
       } catch (error) {
+        this.#failed = true;
         announceError('Your text was not saved', error);
       }
     });

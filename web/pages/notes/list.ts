@@ -1,6 +1,7 @@
 // The list of notes: groups, search, and the notes as a tree. It shows what it is given and writes nothing.
 
 import { button, element, fill, labelled } from '../kit/element.ts';
+import { opensOffline } from '../kit/insecure.ts';
 import { type Branch, type Filter, filtered, groupsOf, type Note, titleOf, treesOf } from './model.ts';
 
 /** Notes shown at once; more on request, so that thousands do not make a phone slow. */
@@ -16,7 +17,7 @@ export interface ListActions {
 export class NoteList {
   readonly element: HTMLElement;
   readonly #actions: ListActions;
-  readonly #search = element('input', { type: 'search', autocomplete: 'off' });
+  readonly #search = element('input', { type: 'search', dir: 'auto', autocomplete: 'off' });
   readonly #groups = element('div', { class: 'row groups', role: 'group', 'aria-label': 'Groups' });
   readonly #notes = element('div', { class: 'notes' });
   #all: readonly Note[] = [];
@@ -116,7 +117,7 @@ export class NoteList {
 
   #link(note: Note): HTMLAnchorElement {
     const link = element('a', { href: `#note=${note.eid}`, 'data-eid': note.eid }, [
-      element('span', { class: 'title' }, [titleOf(note)]),
+      element('span', { class: 'title', dir: 'auto' }, [titleOf(note)]),
       element('time', { class: 'hint', datetime: new Date(note.updatedMs).toISOString() }, [
         new Date(note.updatedMs).toLocaleDateString(),
       ]),
@@ -133,7 +134,7 @@ export class NoteList {
   #nothing(): HTMLElement {
     if (this.#all.length > 0) return element('p', { class: 'hint' }, ['Nothing found.']);
     return element('p', { class: 'hint' }, [
-      'No notes yet. “New note” makes the first one; it works offline too.',
+      `No notes yet. “New note” makes the first one${opensOffline() ? '; it works offline too' : ''}.`,
     ]);
   }
 }

@@ -8,25 +8,21 @@ import { onFragment, readFragment, writeFragment } from '../kit/fragment.ts';
 import { openPage } from '../kit/page.ts';
 import { deviceDialog } from './device.ts';
 import { Editor } from './editor.ts';
+import { failure } from './failed.ts';
 import { NoteList } from './list.ts';
 import { NOTE_TYPE, type Note, readNote } from './model.ts';
+import { checkStorage } from './seed_store.ts';
 import { linkHere, mayLinkHere, syncButton } from './sync_state.ts';
 import { refuseHanded, welcome } from './welcome.ts';
 
 /** The database's name in this origin. */
 const DATABASE = 'notes';
+/** Opening takes longer only when another tab is in the way. */
+const OPENING_MS = 500;
 
 const { main, aside } = openPage('notes', { wide: true });
 
-begin().catch((error: unknown) => {
-  announceError('The notes cannot be opened', error);
-  fill(main, [
-    element('h1', {}, ['Notes']),
-    element('p', { class: 'error' }, [
-      'This browser does not let the page keep anything, as in a private window. Try another window or browser.',
-    ]),
-  ]);
-});
+begin().catch((error: unknown) => fill(main, failure(error)));
 
 async function begin(): Promise<void> {
   const place = element('div', {});
@@ -40,9 +36,14 @@ async function begin(): Promise<void> {
     stop();
     location.reload();
   });
-  seed = await welcome(place);
+  seed = await welcome(place, () => checkStorage(DATABASE));
+  const late = setTimeout(() => fill(place, [opening()]), OPENING_MS);
+  await openNotes(seed).finally(() => clearTimeout(late));
   place.remove();
-  await openNotes(seed);
+}
+
+function opening(): HTMLElement {
+  return element('p', { class: 'hint', role: 'status' }, ['Opening the notes…']);
 }
 
 async function openNotes(seed: Seed): Promise<void> {
@@ -55,7 +56,7 @@ async function openNotes(seed: Seed): Promise<void> {
     create: (group) => begins({ group }),
   });
   const editor = new Editor(db, {
-    opened: (eid) => {
+    shown: (eid) => {
       writeFragment('note', eid);
       main.dataset.view = 'note';
       list.mark(eid);

@@ -5,13 +5,14 @@ import type { EntDB, LinkStatus, SyncStatus } from '../../src/entdb.ts';
 import { announce, announceError } from '../kit/announce.ts';
 import { confirmDialog, openDialog } from '../kit/dialog.ts';
 import { button, element, fill, labelled } from '../kit/element.ts';
+import { plural } from '../kit/plural.ts';
 
 /** In local storage: syncing with this server was stopped, and stays so. */
 const UNLINKED = 'seabag.notes.unlinked';
 
 /** One line. */
 export function summary(status: SyncStatus, online: boolean): string {
-  const waiting = status.waiting > 0 ? `, ${changes(status.waiting)} to go` : '';
+  const waiting = status.waiting > 0 ? `, ${plural(status.waiting, 'change')} to go` : '';
   switch (status.state) {
     case 'local':
       return 'On this device only';
@@ -106,12 +107,10 @@ function syncDialog(db: EntDB): void {
 
 function total(status: SyncStatus): HTMLElement {
   const aside =
-    status.setAside > 0
-      ? ` ${status.setAside} come from a newer version of this program and are kept for it.`
-      : '';
+    status.setAside > 0 ? ` From a newer version of this program, and kept for it: ${status.setAside}.` : '';
   const other = status.role === 'follower' ? ' Another tab of this browser does the syncing.' : '';
   return element('p', {}, [
-    `${status.savedHere} notes and other entities are saved on this device.${aside}${other}`,
+    `Saved on this device: ${plural(status.savedHere, 'note or other entity', 'notes and other entities')}.${aside}${other}`,
   ]);
 }
 
@@ -151,9 +150,9 @@ function linkLines(link: LinkStatus): HTMLElement[] {
     link.phase === 'in_sync' && link.waiting === 0 ? 'In sync: the server has everything.' : undefined,
     link.phase === 'working' ? 'Syncing…' : undefined,
     link.phase === 'ended' ? 'The account is gone from this server.' : undefined,
-    link.waiting > 0 ? `${changes(link.waiting)} wait here to be uploaded.` : undefined,
+    link.waiting > 0 ? `To be uploaded: ${plural(link.waiting, 'change')}.` : undefined,
     link.compared ? undefined : 'Not yet compared with what is here.',
-    link.unreadable > 0 ? `${link.unreadable} of its bags do not open with your key.` : undefined,
+    link.unreadable > 0 ? `Its bags that do not open with your key: ${link.unreadable}.` : undefined,
     activity?.exposed === true
       ? 'The connection is not encrypted: notes are sealed, but who watches sees when you sync.'
       : undefined,
@@ -199,8 +198,4 @@ function tokenForm(db: EntDB): HTMLElement {
       .catch((error: unknown) => announceError('Not synced', error));
   });
   return element('details', {}, [element('summary', {}, ['The server asks for a token']), form]);
-}
-
-function changes(count: number): string {
-  return count === 1 ? '1 change' : `${count} changes`;
 }

@@ -4,12 +4,22 @@ import { Seed } from '../../src/entdb.ts';
 import { announceError } from '../kit/announce.ts';
 import { copyButton } from '../kit/copy.ts';
 import { confirmDialog } from '../kit/dialog.ts';
-import { button, element, fill, labelled } from '../kit/element.ts';
+import { button, element, fill, labelled, whileBusy } from '../kit/element.ts';
 import { takeFragment } from '../kit/fragment.ts';
+import { insecureNote } from '../kit/insecure.ts';
 import { storedSeed, storeSeed } from './seed_store.ts';
 
-/** The seed of this device; asks for one in `place` if there is none. */
-export async function welcome(place: HTMLElement): Promise<Seed> {
+/** What the questions of a first visit need. */
+interface Asking {
+  readonly place: HTMLElement;
+  /** Fails where nothing can be kept. */
+  check(): Promise<void>;
+  chosen(seed: Seed): void;
+  failed(error: unknown): void;
+}
+
+/** The seed of this device; asks for one in `place` if there is none. A new one is made once `check` says that it can be kept. */
+export async function welcome(place: HTMLElement, check: () => Promise<void>): Promise<Seed> {
   const stored = await storedSeed();
   const handed = await handedSeed();
   if (handed !== undefined && handed.hex() !== stored?.hex() && (await mayUse(handed, stored))) {
@@ -17,7 +27,7 @@ export async function welcome(place: HTMLElement): Promise<Seed> {
     return handed;
   }
   if (stored !== undefined) return stored;
-  const seed = await new Promise<Seed>((resolve) => begin(place, resolve));
+  const seed = await new Promise<Seed>((chosen, failed) => begin({ place, check, chosen, failed }));
   storeSeed(seed);
   fill(place, []);
   return seed;
@@ -69,25 +79,27 @@ async function refuse(): Promise<false> {
   return false;
 }
 
-function begin(place: HTMLElement, resolve: (seed: Seed) => void): void {
+function begin(asking: Asking): void {
   const heading = element('h2', { tabindex: -1 }, ['Private notes']);
-  fill(place, [
+  const start = button('Start writing', () => whileBusy(start, () => startNew(asking)), {
+    class: 'primary',
+  });
+  fill(asking.place, [
     element('div', { class: 'welcome' }, [
       heading,
       element('p', {}, [
         'Your notes live on your devices and sync through this server, which cannot read them. The key to them is 24 words that only you have. There is no account, and nobody can restore lost words.',
       ]),
+      insecureNote(),
       element('div', { class: 'cards' }, [
         element('section', { class: 'card', 'aria-labelledby': 'new-notes' }, [
           element('h3', { id: 'new-notes' }, ['This is my first device']),
           element('p', {}, ['Make a new key and begin.']),
-          button('Start writing', () => void showNew(place, resolve).catch(withoutWords), {
-            class: 'primary',
-          }),
+          start,
         ]),
         element('section', { class: 'card', 'aria-labelledby': 'my-notes' }, [
           element('h3', { id: 'my-notes' }, ['I have notes elsewhere']),
-          wordsForm(resolve),
+          wordsForm(asking),
           element('p', { class: 'hint' }, [
             'Or scan the code that your other device shows under “This device”.',
           ]),
@@ -97,11 +109,20 @@ function begin(place: HTMLElement, resolve: (seed: Seed) => void): void {
   ]);
 }
 
-async function showNew(place: HTMLElement, resolve: (seed: Seed) => void): Promise<void> {
+async function startNew(asking: Asking): Promise<void> {
+  try {
+    await asking.check();
+  } catch (error) {
+    return asking.failed(error);
+  }
+  await showNew(asking).catch(withoutWords);
+}
+
+async function showNew(asking: Asking): Promise<void> {
   const seed = Seed.generate();
   const words = await seed.words();
   const heading = element('h2', { tabindex: -1 }, ['Write these words down']);
-  fill(place, [
+  fill(asking.place, [
     element('div', { class: 'welcome' }, [
       heading,
       element('p', {}, [
@@ -109,9 +130,9 @@ async function showNew(place: HTMLElement, resolve: (seed: Seed) => void): Promi
       ]),
       wordList(words),
       element('div', { class: 'row' }, [
-        button('I have written them down', () => resolve(seed), { class: 'primary' }),
+        button('I have written them down', () => asking.chosen(seed), { class: 'primary' }),
         copyButton('Copy', () => words),
-        button('Back', () => begin(place, resolve), { class: 'quiet' }),
+        button('Back', () => begin(asking), { class: 'quiet' }),
       ]),
     ]),
   ]);
@@ -123,7 +144,7 @@ export function withoutWords(error: unknown): void {
   announceError('The words cannot be shown now', error);
 }
 
-function wordsForm(resolve: (seed: Seed) => void): HTMLFormElement {
+function wordsForm({ chosen }: Asking): HTMLFormElement {
   const words = element('textarea', {
     rows: 4,
     required: true,
@@ -134,19 +155,19 @@ function wordsForm(resolve: (seed: Seed) => void): HTMLFormElement {
     class: 'code',
   });
   const complaint = element('p', { class: 'error', role: 'alert' });
-  const form = element('form', {}, [
-    labelled('Your 24 words', words),
-    complaint,
-    element('button', { type: 'submit' }, ['Open my notes']),
-  ]);
-  form.addEventListener('submit', async (event) => {
-    event.preventDefault();
+  const submit = element('button', { type: 'submit' }, ['Open my notes']);
+  const form = element('form', {}, [labelled('Your 24 words', words), complaint, submit]);
+  const read = async () => {
     try {
-      resolve(await Seed.parse(words.value));
+      chosen(await Seed.parse(words.value));
     } catch (error) {
       fill(complaint, [error instanceof Error ? error.message : 'These are not the words of a seed.']);
       words.focus();
     }
+  };
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    void whileBusy(submit, read);
   });
   return form;
 }

@@ -3,7 +3,7 @@
 import type { RoomInfo } from '../../src/client/room/api.ts';
 import { announceError } from '../kit/announce.ts';
 import { copyButton } from '../kit/copy.ts';
-import { button, element, fill, labelled } from '../kit/element.ts';
+import { button, element, fill, labelled, whileBusy } from '../kit/element.ts';
 import { pageUrl, writeFragment } from '../kit/fragment.ts';
 import { qrCode } from '../kit/qr.ts';
 import { rooms } from './server.ts';
@@ -16,15 +16,16 @@ export function roomForm(needsToken: boolean, made: (room: RoomInfo) => void): H
     needsToken && labelled('Token', token, 'This server lets only those make rooms who have its token.'),
     submit,
   ]);
-  form.addEventListener('submit', async (event) => {
-    event.preventDefault();
-    submit.disabled = true;
+  const make = async () => {
     try {
       made(await rooms(needsToken ? token.value.trim() : undefined).createRoom());
     } catch (error) {
       announceError('No room', error);
     }
-    submit.disabled = false;
+  };
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    void whileBusy(submit, make);
   });
   return form;
 }

@@ -107,6 +107,7 @@ export class Pens {
       return;
     }
     const known = this.#pens.get(by);
+    if (known === undefined && this.#pens.size >= PENS_MAX && this.#people.has(by)) this.#removeStranger();
     if (known !== undefined) {
       known.target = at;
     } else if (this.#pens.size < PENS_MAX) {
@@ -147,6 +148,12 @@ export class Pens {
     const name = personName(person);
     if (pen.label.textContent !== name) pen.label.textContent = name;
     pen.element.style.color = this.#paper.inks[personColour(person)];
+  }
+
+  /** Whoever is not known to be here gives way: a pen that was heard of after its hand had left stays for nobody. */
+  #removeStranger(): void {
+    const stranger = [...this.#pens.keys()].find((by) => !this.#people.has(by));
+    if (stranger !== undefined) this.#remove(stranger);
   }
 
   #remove(by: string): void {

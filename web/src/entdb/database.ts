@@ -4,6 +4,7 @@
 
 import type { BagSeq } from '../protocol/host/bag.ts';
 import { type Eid, newEid } from '../protocol/host/eid.ts';
+import type { Cursor } from '../protocol/host/epoch.ts';
 import type { Message, MessageHead } from '../protocol/host/message.ts';
 import type { PrunePair } from '../protocol/host/prune.ts';
 import { Elsewhere } from './elsewhere.ts';
@@ -68,6 +69,14 @@ export interface DatabaseOptions {
   now?: () => number;
   /** So many random bytes; `crypto.getRandomValues` unless set. */
   random?: (length: number) => Uint8Array;
+}
+
+/** What a link brought, looked at. */
+export interface CheckedArrivals {
+  /** The bags. */
+  readonly checked: readonly numbers.CheckedBag[];
+  /** As of {@link Arrivals}. */
+  readonly cursor: Cursor | null;
 }
 
 /** Random bytes of a new id. */
@@ -297,10 +306,13 @@ export class Database {
       return heads.map((head) => checkHead(head) ?? judge(transaction.dossier(head.eid), head));
     });
   }
+  /** Looks at what a link brought, before {@link receive}: that takes a while, and needs nothing of what is here. */
+  check({ bags, cursor = null }: Arrivals): CheckedArrivals {
+    return { checked: numbers.checkBags(bags, this.#reader), cursor };
+  }
   /** Merges what a link brought, notes which number holds what, and moves the cursor: one transaction. */
-  async receive(id: LinkId, arrivals: Arrivals): Promise<Received> {
-    const bags = numbers.checkArrivals(arrivals, this.#reader);
-    const cursor = arrivals.cursor ?? null;
+  async receive(id: LinkId, arrivals: Arrivals | CheckedArrivals): Promise<Received> {
+    const { checked: bags, cursor } = 'checked' in arrivals ? arrivals : this.check(arrivals);
     return this.#transact('written', (transaction) => numbers.receive(transaction, id, bags, cursor));
   }
   /**

@@ -30,8 +30,8 @@ export interface CheckedBag {
 }
 
 /** Looks at what a link brought. */
-export function checkArrivals(arrivals: Arrivals, reader: EnvelopeReader): CheckedBag[] {
-  return arrivals.bags.map(([seq, arrived]) => {
+export function checkBags(bags: Arrivals['bags'], reader: EnvelopeReader): CheckedBag[] {
+  return bags.map(([seq, arrived]) => {
     const message = arrived.type === 'whole' ? checkMessage(arrived.message, reader) : null;
     return { seq, arrived, message };
   });

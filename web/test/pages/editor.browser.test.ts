@@ -8,11 +8,14 @@ import { until } from '../support/until.ts';
 
 let db: EntDB;
 let editor: Editor;
+/** What the page was told to show. */
+let shown: (string | undefined)[];
 
 beforeEach(async () => {
   db = await openEntDB({ seed: Seed.generate(), storage: 'memory', guardClosing: false });
+  shown = [];
   const nothing = () => undefined;
-  editor = new Editor(db, { opened: nothing, createUnder: nothing, closed: nothing });
+  editor = new Editor(db, { shown: (eid) => shown.push(eid), createUnder: nothing, closed: nothing });
   document.body.append(editor.element);
 });
 
@@ -91,4 +94,37 @@ test('a note that changed while the one before it was saved is shown as it is no
   editor.hear([one, changed].flatMap((ent) => (ent === undefined ? [] : [readNote(ent)])));
   await shown;
   expect(field().value).toBe('two, elsewhere');
+});
+
+test('who writes over a change that was not heard of, and goes to another note at once, loses neither', async () => {
+  await changedUnheard();
+  const another = await db.insert({ type: NOTE_TYPE, body: { text: 'another' } });
+  types('mine');
+  await editor.show(readNote(another));
+  expect(await texts()).toEqual(['another', 'mine', 'theirs']);
+});
+
+test('what cannot be saved is not left without a question', async () => {
+  const [one, two] = [
+    await db.insert({ type: NOTE_TYPE, body: { text: 'one' } }),
+    await db.insert({ type: NOTE_TYPE, body: { text: 'two' } }),
+  ];
+  await editor.show(readNote(one));
+  types('one, and more');
+  await db.close();
+  const leaves = async (answer: string) => {
+    const left = editor.show(readNote(two));
+    const choice = await until('it asks', () =>
+      [...document.querySelectorAll('dialog button')].find((each) => each.textContent === answer),
+    );
+    if (choice instanceof HTMLElement) choice.click();
+    await left;
+  };
+  await leaves('Cancel');
+  expect(field().value).toBe('one, and more');
+  expect(shown.at(-1)).toBe(one.eid);
+  expect(editor.unsaved).toBe(true);
+  await leaves('Leave it');
+  expect(field().value).toBe('two');
+  expect(editor.unsaved).toBe(false);
 });

@@ -7,6 +7,7 @@ import path from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import { encodeLive, LIVE_KEY } from '../../pages/whiteboard/live.ts';
 import { PAGE_STROKES } from '../../pages/whiteboard/model.ts';
 import { RoomsApi } from '../../src/client/room/api.ts';
 import { RoomConnection } from '../../src/client/room/connection.ts';
@@ -141,6 +142,29 @@ describe('together', () => {
     await until('noticed', async () => (await boardState(third.page)).people === 2);
     await until('its pen is gone', async () => (await other.page.locator('.pen').count()) === 0);
     expectQuiet([other, third]);
+  });
+
+  test('pens of nobody who is here leave room for those who are', async () => {
+    const { people, room } = await together(2);
+    const [one, other] = people.map(({ page }) => page);
+    if (one === undefined || other === undefined) throw new Error('two');
+    const nobody = new RoomConnection(`${server.url}/room/${room}`, { webSocket: WebSocket });
+    await nobody.connect();
+    for (let pen = 0; pen < 100; pen += 1) {
+      nobody.push(LIVE_KEY, encodeLive({ by: `nobody-${pen}`, at: [pen * 8, 0] }), { type: 'relay' });
+    }
+    await until('they show', async () => (await one.locator('.pen').count()) === 100);
+    const { left, top } = await corner(other);
+    await other.mouse.move(left + 400, top + 250);
+    await until('the pen of somebody shows', async () => {
+      const boxes = await one
+        .locator('.pen')
+        .evaluateAll((pens) => pens.map((pen) => pen.getBoundingClientRect()));
+      return boxes.some(({ x, y }) => Math.abs(x - left - 400) < 2 && Math.abs(y - top - 250) < 2);
+    });
+    expect(await one.locator('.pen').count()).toBe(100);
+    nobody.close();
+    expectQuiet(people);
   });
 
   test('an own stroke is taken back, the eraser erases, and a cleared board is empty for everybody', async () => {

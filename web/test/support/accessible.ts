@@ -1,5 +1,6 @@
 // What every page owes to those who see little, use the keyboard or have thick thumbs, looked for in a real browser.
 
+import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 
 const NAMED_ROLES = new Set([
@@ -22,6 +23,15 @@ const NAMED_ROLES = new Set([
   'progressbar',
   'ColorWell',
 ]);
+
+/** WCAG to 2.2 AA, and what axe-core calls good practice. */
+const STANDARDS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+declare global {
+  interface Window {
+    axe: typeof axe;
+  }
+}
 
 interface Shown {
   readonly what: string;
@@ -48,8 +58,19 @@ export async function lacks(page: Page): Promise<string[]> {
   if (frame.firsts !== 1) complaints.push(`${frame.firsts} headings of the first level`);
   if (new Set(frame.ids).size !== frame.ids.length) complaints.push('an id is there twice');
   if (frame.tooWide > 0) complaints.push(`the page is ${frame.tooWide} pixels too wide`);
+  complaints.push(...(await axeFinds(page)));
   for (const { what, found } of await faint(page)) complaints.push(`contrast ${found.toFixed(2)}: ${what}`);
   return complaints;
+}
+
+/** What axe-core's rules find: the rule, and where. */
+async function axeFinds(page: Page): Promise<string[]> {
+  // Evaluated, since the page's policy lets no script in that is not its own.
+  await page.evaluate(axe.source);
+  return page.evaluate(async (standards) => {
+    const { violations } = await window.axe.run(document, { runOnly: standards });
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 120)}`));
+  }, STANDARDS);
 }
 
 /** Controls that a thumb would miss: lower or narrower than 44 pixels. Links within a text are left out. */

@@ -25,9 +25,9 @@ export interface Visit {
   readonly complaints: string[];
 }
 
-/** Starts Chromium. Whoever starts it closes it. */
-export function startChromium(): Promise<Browser> {
-  return chromium.launch({ executablePath: chromiumPath, args: chromiumArguments });
+/** Starts Chromium, with further flags. Whoever starts it closes it. */
+export function startChromium(further: readonly string[] = []): Promise<Browser> {
+  return chromium.launch({ executablePath: chromiumPath, args: [...chromiumArguments, ...further] });
 }
 
 /** Opens a page as somebody new: with a context, and so a storage, of its own. */

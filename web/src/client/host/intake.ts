@@ -2,7 +2,7 @@
 // that are listed: storage, network and processor work side by side. Chunks are merged in their order, one at a time, and
 // the cursor moves with each: what is fetched ahead is in memory only, and whoever ends in the middle fetches it again.
 
-import type { Judgement, Received } from '../../entdb/database.ts';
+import type { CheckedArrivals, Judgement, Received } from '../../entdb/database.ts';
 import { checkHead } from '../../entdb/merge.ts';
 import { WANTED } from '../../entdb/outcome.ts';
 import type { BagSeq } from '../../protocol/host/bag.ts';
@@ -77,9 +77,11 @@ export async function readChunk(session: HostSession, turn: Turn): Promise<boole
     ((await openNext(session, turn)) || (await listAhead(session, turn)))
   )
     return true;
+  // Looked at while the one before is still being merged.
+  const arrivals = turn.database.check({ bags: chunk.arrived, cursor: chunk.cursor });
   await merged(session, turn);
   // The one before may lack bodies that are needed after all: then it is first again.
-  if (intake.chunks[0] === chunk) await merge(session, chunk, turn);
+  if (intake.chunks[0] === chunk) await merge(session, chunk, arrivals, turn);
   return true;
 }
 
@@ -137,15 +139,19 @@ export async function bodiesTold(session: HostSession, reader: Reader, turn: Tur
 }
 
 /** Begins to merge the first chunk, whose bodies are here. None is being merged. */
-async function merge(session: HostSession, chunk: Chunk, turn: Turn): Promise<void> {
+async function merge(
+  session: HostSession,
+  chunk: Chunk,
+  arrivals: CheckedArrivals,
+  turn: Turn,
+): Promise<void> {
   const { intake } = session.reading;
   await confirm(session, chunk, turn);
   intake.chunks.shift();
   const [next] = intake.chunks;
   // Asked before the storage is busy with merging: its bodies can be fetched meanwhile.
   const judging = next === undefined || next.isJudged ? undefined : judge(session, next, turn);
-  const { cursor, arrived: bags } = chunk;
-  const ended = turn.database.receive(session.link, { bags, cursor }).then(
+  const ended = turn.database.receive(session.link, arrivals).then(
     (received): Ended => ({ received }),
     (error: unknown): Ended => ({ error }),
   );
