@@ -33,10 +33,9 @@ export class Compactor<T, A> {
   sizeThreshold: number;
   compactable: Compactable<T, A>;
   #initial: T;
+  /** The last one, also when it is destroyed. */
   #reducer: SharedReducer<T, A> | undefined;
-  #destroyed = false;
-  /** The state before `subscribe`, and after `destroy`. */
-  #left: T;
+  #hearing = false;
 
   constructor(opts: {
     key: string;
@@ -52,13 +51,12 @@ export class Compactor<T, A> {
     this.callback = opts.callback;
     this.sizeThreshold = opts.sizeThreshold || 30;
     this.#initial = this.compactable.initialState();
-    this.#left = this.#initial;
     this.dispatch = this.dispatch.bind(this);
   }
 
   /** The state as this client sees it. */
   get state(): T {
-    return this.#reducer === undefined ? this.#left : this.#reducer.current;
+    return this.#reducer === undefined ? this.#initial : this.#reducer.current;
   }
 
   /** The state that the room's order gives, without own actions still under way; null before `subscribe`. */
@@ -77,24 +75,21 @@ export class Compactor<T, A> {
 
   /** Ends hearing it. What is dispatched later is still sent. */
   destroy(): void {
-    this.#destroyed = true;
-    if (this.#reducer === undefined) return;
-    this.#left = this.#reducer.current;
-    this.#reducer.destroy();
-    this.#reducer = undefined;
+    this.#reducer?.destroy();
+    this.#hearing = false;
   }
 
   /** Applies an action here and in the room. */
   dispatch(action: A): void {
-    const destroyed = this.#destroyed;
-    this.#begin(destroyed ? this.#left : this.#initial);
+    const destroyed = this.#reducer !== undefined && !this.#hearing;
+    this.#begin(this.state);
     this.#reducer?.dispatch(action);
     if (destroyed) this.destroy();
   }
 
   #begin(initial: T): void {
-    if (this.#reducer !== undefined) return;
-    this.#destroyed = false;
+    if (this.#hearing) return;
+    this.#hearing = true;
     const { compactable } = this;
     this.#reducer = new SharedReducer<T, A>(this.db.room, this.key, {
       reducer: (state, action) => compactable.applyAction(state, action),

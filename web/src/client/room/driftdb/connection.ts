@@ -104,7 +104,8 @@ export class DbConnection {
 
   /** Sends a message, now or when there is a connection. The answer goes to `messageListener`. */
   send(message: MessageToDb): void {
-    const passing = message.type === 'ping' || (message.type === 'push' && message.action.type === 'relay');
+    const kind = message.type === 'push' ? message.action.type : message.type;
+    const passing = kind === 'ping' || kind === 'relay';
     if (passing && this.room.status.state !== 'live' && this.queue.length < QUEUE_MAX) {
       this.queue.push(message);
       return;

@@ -1,7 +1,6 @@
 // A server that is named by a path alone is on the page's own origin, as `fetch` has it.
 
-/** The whole address of a server. Where there is no page, and for what is no address, it is as it was. */
+/** The whole address of a server. Where there is no page it is as it was. Throws for what is no address. */
 export function serverUrl(api: string): string {
-  const base = typeof document === 'undefined' ? undefined : document.baseURI;
-  return base !== undefined && URL.canParse(api, base) ? new URL(api, base).href : api;
+  return typeof document === 'undefined' ? api : new URL(api, document.baseURI).href;
 }

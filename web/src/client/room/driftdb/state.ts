@@ -4,7 +4,7 @@ import { SharedValue, VALUE_DEBOUNCE_MS } from '../value.ts';
 import type { DbConnection } from './connection.ts';
 
 /** What it is while the room has no value: all that can be set is one, undefined too. */
-const UNSET = Symbol('unset');
+const UNSET = Symbol();
 
 /** A value on a key, and a callback for its changes. */
 export class StateListener<T> {
@@ -14,10 +14,9 @@ export class StateListener<T> {
   debounceMillis: number;
   /** What was set here last; null before that. */
   lastValue: T | null = null;
+  /** The last one, also when it is destroyed. */
   #value: SharedValue<T | typeof UNSET> | undefined;
-  #destroyed = false;
-  /** What it was when it was destroyed. */
-  #left: T | typeof UNSET = UNSET;
+  #hearing = false;
 
   constructor(opts: {
     callback: (value: T) => void;
@@ -34,13 +33,13 @@ export class StateListener<T> {
 
   /** The value as this client sees it; null while there is none. */
   get state(): T | null {
-    const state = this.#value === undefined ? this.#left : this.#value.current;
+    const state = this.#value === undefined ? UNSET : this.#value.current;
     return state === UNSET ? null : state;
   }
 
   subscribe(): void {
-    if (this.#value !== undefined) return;
-    this.#destroyed = false;
+    if (this.#hearing) return;
+    this.#hearing = true;
     this.#value = new SharedValue<T | typeof UNSET>(this.db.room, this.key, {
       initial: UNSET,
       debounceMs: this.debounceMillis,
@@ -52,16 +51,13 @@ export class StateListener<T> {
 
   /** Ends hearing it. What is set later is still sent. */
   destroy(): void {
-    this.#destroyed = true;
-    if (this.#value === undefined) return;
-    this.#left = this.#value.current;
-    this.#value.destroy();
-    this.#value = undefined;
+    this.#value?.destroy();
+    this.#hearing = false;
   }
 
   /** Sets it here at once, and in the room. */
   setStateOptimistic(value: T): void {
-    const destroyed = this.#destroyed;
+    const destroyed = this.#value !== undefined && !this.#hearing;
     this.subscribe();
     this.lastValue = value;
     this.#value?.set(() => value);
