@@ -37,7 +37,12 @@ export class Server {
   static async start(extra: readonly string[] = []): Promise<Server> {
     if (!existsSync(binary)) throw new Error(`no server at ${binary}: cargo build, or set SEABAG_BINARY`);
     const server = new Server(await mkdtemp(path.join(tmpdir(), 'seabag-web-')), extra);
-    await server.restart();
+    try {
+      await server.restart();
+    } catch (error) {
+      await server.remove();
+      throw error;
+    }
     return server;
   }
 
