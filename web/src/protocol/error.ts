@@ -39,6 +39,12 @@ export function badMessage(message: string): RoomError {
   return new RoomError('bad_message', message);
 }
 
+/** The same promise, whose rejection may be left alone: what it tells is told elsewhere too, or nobody wants to know. */
+export function quietly<Outcome>(promise: Promise<Outcome>): Promise<Outcome> {
+  promise.catch(() => {});
+  return promise;
+}
+
 /** What was thrown, as the one error type of rooms. */
 export function asRoomError(error: unknown): RoomError {
   return error instanceof RoomError ? error : new RoomError('internal', String(error));

@@ -16,6 +16,10 @@ export const READ_TRIES_MAX = 5;
 export const WILLS_MAX = 8;
 /** Pushes of a key that are held until its `init` is there. Beyond, the oldest go: at most a relay is lost. */
 export const HELD_PUSHES_MAX = 10_000;
+/** Ids of pushes are microseconds since 1970 at most: until 2112 they are below this, and above it they could not rise. */
+export const ID_MAX = 2 ** 52;
+/** Bytes of a message that every server takes, whatever it says: or it could not even be asked whether it is there. */
+export const MESSAGE_BYTES_MIN = 1_024;
 /** A socket that has not brought `hello` after this is given up. */
 export const OPEN_MS_MAX = 20_000;
 /** Silence after which the server is asked for a sign of life. */

@@ -120,28 +120,25 @@ test('who falls silent without a word is dropped, and that is told', async () =>
   const url = await newRoom(server);
   const ann = here(await connect(url), 'ann');
   const ghost = await connect(url);
-  let calls = 0;
-  ann.subscribe(() => {
-    calls += 1;
-  });
+  const shown: string[] = [];
+  ann.subscribe(() => shown.push(names(ann)));
   ghost.push('__presence', { client: 'ghost', value: 'boo', every: 30 }, { type: 'relay' });
-  await until('it is seen', () => ann.current.has('ghost'));
-  const before = calls;
-  await until('it is dropped', () => !ann.current.has('ghost'));
-  expect(calls).toBe(before + 1);
+  await until('it was seen, and dropped', () => shown.length === 2);
+  expect(shown).toEqual(['ghost', '']);
 });
 
 test('signs of life keep a client that does not change', async () => {
   const url = await newRoom(server);
   const ann = here(await connect(url), 'ann');
-  here(await connect(url), 'bob', { maxIntervalMs: 50 });
+  // Long enough that nobody is taken for silent on a machine that stands still for a moment.
+  here(await connect(url), 'bob', { maxIntervalMs: 1_000 });
   await until('ann sees bob', () => ann.current.has('bob'));
   let gone = false;
   ann.subscribe((peers) => {
     gone ||= !peers.has('bob');
   });
   const first = ann.current.get('bob')?.lastSeen ?? 0;
-  await until('many signs came', () => (ann.current.get('bob')?.lastSeen ?? 0) > first + 500);
+  await until('many signs came', () => (ann.current.get('bob')?.lastSeen ?? 0) > first + 3_500);
   expect(gone).toBe(false);
 });
 

@@ -1,7 +1,7 @@
 // A lasting connection to one room: it reconnects, resumes from where it was, and sends each push once.
 // The rules are session.ts's; here are the socket, the clock and the listeners. Touches no global before `connect`.
 
-import { RoomError } from '../../protocol/error.ts';
+import { quietly, RoomError } from '../../protocol/error.ts';
 import type { PushAction } from '../../protocol/room/action.ts';
 import type { ClientMessage } from '../../protocol/room/client_message.ts';
 import { cborCodec, type Frame, jsonCodec } from '../../protocol/room/codec.ts';
@@ -140,7 +140,7 @@ export class RoomConnection {
    */
   connect(): Promise<void> {
     if (this.#link === null) {
-      return Promise.reject(new RoomError('bad_parameter', 'it is not known which room'));
+      return quietly(Promise.reject(new RoomError('bad_parameter', 'it is not known which room')));
     }
     this.#connecting ??= new Promise<void>((resolve, reject) => {
       this.#connected = { resolve, reject };
@@ -148,17 +148,17 @@ export class RoomConnection {
       else this.#start();
     });
     // Nobody has to wait for it: the status tells the same.
-    this.#connecting.catch(() => {});
-    return this.#connecting;
+    return quietly(this.#connecting);
   }
 
   /**
    * Leaves the room for another one, or for none yet (null). What waits for the old one rejects with `closed`. Listeners
-   * and wills go along: subscribers hear the new room from its beginning. `connect` goes there. Throws `bad_parameter`.
+   * and wills go along: subscribers hear the new room from its beginning. `connect` goes there, also after `close`.
+   * Throws `bad_parameter`.
    */
   move(url: string | null, encoding = this.#encoding): void {
     const link = url === null ? null : parseRoomUrl(url);
-    if (this.#connecting !== null) this.#leave();
+    if (this.#connecting !== null || this.#session.ended) this.#leave();
     this.#link = link;
     this.#encoding = encoding;
     if (link !== null && encoding !== 'cbor') this.#session.codecLoaded(jsonCodec, this.#now());
@@ -170,9 +170,8 @@ export class RoomConnection {
   push(key: string, value: unknown, action: PushAction = { type: 'append' }): SentPush {
     const id = this.#session.push(key, value, action, this.#now());
     const done = new Promise<Acknowledgement>((resolve, reject) => this.#pushes.set(id, { resolve, reject }));
-    done.catch(() => {});
     this.#run();
-    return { id, done };
+    return { id, done: quietly(done) };
   }
 
   /** Drops the key's entries up to `seq`. */
@@ -194,8 +193,8 @@ export class RoomConnection {
   }
 
   /** All keys of the room, in byte order. */
-  async keys(): Promise<readonly KeySummary[]> {
-    return readPages((after: string | undefined) => this.keysPage(after));
+  keys(): Promise<readonly KeySummary[]> {
+    return quietly(readPages((after: string | undefined) => this.keysPage(after)));
   }
 
   /** One page of the room's keys above `after`; at most 1,000. */
@@ -204,8 +203,8 @@ export class RoomConnection {
   }
 
   /** All that the room retains, in order. */
-  async entries(): Promise<readonly RoomEntry[]> {
-    return readPages((after: number | undefined) => this.entriesPage(after));
+  entries(): Promise<readonly RoomEntry[]> {
+    return quietly(readPages((after: number | undefined) => this.entriesPage(after)));
   }
 
   /** One page of what the room retains above `seq`; at most 1,000 entries or about 1 MiB. */
@@ -260,10 +259,9 @@ export class RoomConnection {
   }
 
   /** How long a question to the server takes now, milliseconds. Rejects with `offline` without a connection. */
-  async latency(): Promise<number> {
+  latency(): Promise<number> {
     const start = performance.now();
-    await this.#read({ type: 'ping', nonce: null });
-    return performance.now() - start;
+    return quietly(this.#read({ type: 'ping', nonce: null }).then(() => performance.now() - start));
   }
 
   /** Ends it for good. What was not acknowledged rejects with `closed`. */
@@ -336,10 +334,9 @@ export class RoomConnection {
   #ask<Outcome>(ask: (token: number) => void): Promise<Outcome> {
     const token = this.#token();
     const answer = new Promise<Outcome>((resolve, reject) => this.#answers.set(token, { resolve, reject }));
-    answer.catch(() => {});
     ask(token);
     this.#run();
-    return answer;
+    return quietly(answer);
   }
 
   #tell(tell: (session: Session, now: number) => void): void {

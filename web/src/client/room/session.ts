@@ -3,7 +3,13 @@
 // actions go out (`take`). It opens no socket, reads no clock and calls no listener.
 
 import { badMessage, RoomError } from '../../protocol/error.ts';
-import { ANSWER_MS_MAX, BACKOFF_MS_MAX, OPEN_MS_MAX } from '../../protocol/limits.ts';
+import {
+  ANSWER_MS_MAX,
+  BACKOFF_MS_MAX,
+  ID_MAX,
+  MESSAGE_BYTES_MIN,
+  OPEN_MS_MAX,
+} from '../../protocol/limits.ts';
 import type { PushAction } from '../../protocol/room/action.ts';
 import type { ClientMessage } from '../../protocol/room/client_message.ts';
 import type { Codec, Frame } from '../../protocol/room/codec.ts';
@@ -390,6 +396,7 @@ export class Session {
 
   #greet(hello: ServerMessage & { type: 'hello' }, now: number): void {
     this.#expect('greeting');
+    if ((hello.lastId ?? 0) > ID_MAX) throw badMessage('no push can come behind such an id');
     if (!this.#position.hello(hello.epoch, hello.seq)) {
       this.#position.startOver();
       this.#tell({ type: 'drop' });
@@ -399,7 +406,7 @@ export class Session {
     this.#hello = hello;
     this.#reason = null;
     this.#roomClosed = hello.closed;
-    this.#line.messageBytesMax = hello.limits.messageBytes;
+    this.#line.messageBytesMax = Math.max(hello.limits.messageBytes, MESSAGE_BYTES_MIN);
     this.#outbox.begin(hello.limits.pushesPerSecond, now);
     this.#state = 'joining';
     if (this.#position.cursor !== null) return;

@@ -134,7 +134,7 @@ test('whatever a server says and when, nothing throws, nobody waits for ever, an
       expect(one.answered).toHaveLength(asked);
       expect(new Set(one.answered).size).toBe(asked);
     }),
-    { numRuns: 500 },
+    { numRuns: 1_000, seed: 22 },
   );
 });
 
@@ -224,6 +224,21 @@ describe('a server that lies', () => {
     say(one, { type: 'push', key: 'k', value: 'y', seq: 5 });
     for (const event of one.events) if (event.type === 'push') owns.push(event.own);
     expect([one.entries, owns]).toEqual([['x', 'y'], []]);
+  });
+
+  test('one that takes no message at all can still be asked whether it is there, and told to relay', () => {
+    const one = new ModelClient(new ModelRoom(), 'c', () => 0.5);
+    one.session.connect(0);
+    one.settle();
+    one.open();
+    const none = { message_bytes: 0, key_bytes: 0, pushes_per_second: 0 };
+    one.session.received(JSON.stringify(hello({ limits: none })), 0);
+    one.session.will(1, 'k', 'gone', 0);
+    one.session.subscribe('x'.repeat(2_000), 1, true, 0);
+    one.session.timer(20_000);
+    one.settle();
+    expect(one.sent.map((frame) => JSON.parse(frame).type)).toEqual(['will', 'ping', 'ping']);
+    expect(one.events).toEqual([{ type: 'init', entries: [] }]);
   });
 
   test('one that asks for years of patience gets an hour, over every way that it can ask', async () => {

@@ -117,6 +117,21 @@ test('without a room yet, what is pushed waits for it as it was, and a connectio
   room.close();
 });
 
+test('one that was closed, before it was connected or later, can go to a room again', async () => {
+  for (const connects of [false, true]) {
+    const { room, sockets } = scripted();
+    if (connects) room.connect().catch(() => undefined);
+    room.close();
+    expect(await codeOf(room.push('k', 1).done)).toBe('closed');
+    room.move(OTHER);
+    const connecting = room.connect();
+    sockets.at(-1)?.open(hello());
+    await connecting;
+    expect(room.status.state).toBe('live');
+    room.close();
+  }
+});
+
 test('an address that is none is refused, and the room stays', async () => {
   const { room, sockets } = scripted();
   const connecting = room.connect();

@@ -382,6 +382,7 @@ describe('promises that nobody waits for', () => {
       room.push('k', 1, { type: 'relay' });
       room.trim('k', 1);
       for (const asked of [room.will('k', 1), room.get('k'), room.keysPage(), room.entriesPage()]) void asked;
+      for (const asked of [room.keys(), room.entries(), room.latency()]) void asked;
       room.close();
     };
     expect(await unheardOf(act)).toEqual([]);
@@ -389,12 +390,14 @@ describe('promises that nobody waits for', () => {
   });
 
   test("so may everything that is asked of DriftDB's connection", async () => {
-    const { make } = modelRoom();
+    const { make, moveAll } = modelRoom();
     const act = () => {
       const db = new DbConnection({ websocketConstructor: make });
       db.send({ type: 'push', key: 'k', value: 1, action: { type: 'relay' } });
       db.room.trim('k', 1);
       void db.connect(URL_OF_ROOM);
+      moveAll();
+      void db.testLatency();
       db.send({ type: 'get', key: 'k' });
       db.send({ type: 'ping' });
       db.disconnect();
@@ -424,6 +427,26 @@ describe('promises that nobody waits for', () => {
     expect([heard, state.lastValue, state.state]).toEqual([['a', null], null, null]);
     state.destroy();
     compactor.destroy();
+    db.disconnect();
+  });
+
+  test('a listener that throws hears the rest, and one that leaves in the middle of the stream does not', () => {
+    const { make, moveAll, server } = modelRoom();
+    fill(server, 3);
+    const db = new DbConnection({ websocketConstructor: make });
+    const heard: unknown[][] = [[], []];
+    db.subscribe('k', ({ value }) => {
+      heard[0]?.push(value);
+      throw new Error('not my day');
+    });
+    const leaving = ({ value }: { value: unknown }) => {
+      heard[1]?.push(value);
+      db.unsubscribe('k', leaving);
+    };
+    db.subscribe('k', leaving);
+    void db.connect(URL_OF_ROOM);
+    moveAll();
+    expect(heard).toEqual([[1, 2, 3], [1]]);
     db.disconnect();
   });
 

@@ -1,8 +1,9 @@
 // DriftDB's connection by its names, over a RoomConnection: it subscribes again after a cut, and `disconnect` is the end.
 
-import { asRoomError } from '../../../protocol/error.ts';
+import { asRoomError, quietly } from '../../../protocol/error.ts';
 import { RoomConnection } from '../connection.ts';
-import type { Unsubscribe, WebSocketConstructor } from '../types.ts';
+import { callSafely } from '../listeners.ts';
+import type { KeyEvent, Unsubscribe, WebSocketConstructor } from '../types.ts';
 import { EventListener } from './listeners.ts';
 import type {
   ConnectionStatus,
@@ -26,7 +27,7 @@ interface KeyListener {
   key: Key;
   listener: (event: SequenceValue) => void;
   sizeCallback: ((size: number) => void) | undefined;
-  ends: readonly Unsubscribe[];
+  ends: Unsubscribe[];
 }
 
 /** A connection to a DriftDB room. */
@@ -70,9 +71,7 @@ export class DbConnection {
    * DriftDB's users do not all wait for it: left alone, a rejection is not reported as unhandled.
    */
   connect(dbUrl: string, cbor = false): Promise<void> {
-    const joined = this.#join(dbUrl, cbor);
-    joined.catch(() => undefined);
-    return joined;
+    return quietly(this.#join(dbUrl, cbor));
   }
 
   async #join(dbUrl: string, cbor: boolean): Promise<void> {
@@ -87,9 +86,11 @@ export class DbConnection {
   /** The round trip to the server in ms; null when there is no connection. Rejects if it ends meanwhile. */
   testLatency(): Promise<number> | null {
     if (!this.status.connected) return null;
-    this.#latency ??= this.room.latency().finally(() => {
-      this.#latency = null;
-    });
+    this.#latency ??= quietly(
+      this.room.latency().finally(() => {
+        this.#latency = null;
+      }),
+    );
     return this.#latency;
   }
 
@@ -129,22 +130,17 @@ export class DbConnection {
     sizeCallback?: (size: number) => void,
     options: SubscribeOptions = {},
   ): void {
-    const end = this.room.subscribe(
-      key,
-      (event) => {
-        if (event.type === 'push') {
-          listener({ seq: event.seq, value: event.value });
-        } else {
-          this.messageListener.dispatch({ type: 'init', key, data: [...event.entries] });
-          for (const entry of event.entries) listener(entry);
-        }
-      },
-      options,
-    );
     const told = (size: number) => {
       if (size > 1) sizeCallback?.(size);
     };
-    this.#keyListeners.add({ key, listener, sizeCallback, ends: [end, this.room.onSize(key, told)] });
+    const own: KeyListener = { key, listener, sizeCallback, ends: [this.room.onSize(key, told)] };
+    this.#keyListeners.add(own);
+    const hear = (event: KeyEvent) => {
+      const data = event.type === 'init' ? [...event.entries] : [{ seq: event.seq, value: event.value }];
+      if (event.type === 'init') this.messageListener.dispatch({ type: 'init', key, data });
+      for (const entry of data) if (this.#keyListeners.has(own)) callSafely(() => listener(entry));
+    };
+    own.ends.push(this.room.subscribe(key, hear, options));
   }
 
   /** Ends what `subscribe` began with the same arguments. `sizeCallback` may be left out. */

@@ -15,6 +15,8 @@ export class EventListener<T> {
   }
 
   dispatch(event: T): void {
-    for (const listener of this.listeners) callSafely(() => listener(event));
+    for (const listener of this.listeners) {
+      if (this.listeners.includes(listener)) callSafely(() => listener(event));
+    }
   }
 }
