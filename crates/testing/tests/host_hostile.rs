@@ -173,7 +173,7 @@ async fn accounts_that_stop_in_the_middle_are_cut_and_the_others_get_their_turn(
     request.extend_from_slice(&lazy.request(&[0; 1_000]));
     raw.send(&request).await.unwrap();
     sleep(Duration::from_millis(300)).await;
-    // The whole budget is taken: this waits, and is done.
+    // Who stops in the middle of a request keeps nobody else waiting.
     let bag = account.bag(1, Some(&vec![7; 1 << 20]), 0);
     assert_eq!(account.store(&server, &[bag]).await, [1]);
     let (bytes, ended) = raw.read_to_end(PATIENCE).await;

@@ -17,7 +17,10 @@ const tabs = [
 ];
 main.append(
   element('h1', {}, ['Inspector']),
-  makeTabs('What to look into', tabs, readFragment(TAB) ?? 'room', (id) => {
-    writeFragment(TAB, id === 'room' ? undefined : id);
-  }),
+  makeTabs(
+    'What to look into',
+    tabs,
+    () => readFragment(TAB) ?? 'room',
+    (id) => writeFragment(TAB, id === 'room' ? undefined : id),
+  ),
 );

@@ -1,6 +1,7 @@
 // Tabs: one panel shown at a time, chosen by click or with the arrow keys. A panel is built when it is first shown.
 
 import { element } from '../kit/element.ts';
+import { onFragment } from '../kit/fragment.ts';
 
 /** One tab. `open` fills its panel, once. */
 export interface Tab {
@@ -9,11 +10,11 @@ export interface Tab {
   open(panel: HTMLElement): void;
 }
 
-/** Builds tabs, the one named `first` shown. `chosen` hears of every change. */
+/** Builds tabs. Shown is the one that `current` names, now and when the fragment changes. `chosen` hears of every change. */
 export function makeTabs(
   label: string,
   tabs: readonly Tab[],
-  first: string,
+  current: () => string,
   chosen: (id: string) => void,
 ): HTMLElement {
   const buttons = tabs.map(({ id, title }) =>
@@ -48,13 +49,12 @@ export function makeTabs(
       if (by !== 0) choose((index + by + tabs.length) % tabs.length, true);
     });
   }
-  choose(
-    Math.max(
-      0,
-      tabs.findIndex(({ id }) => id === first),
-    ),
-    false,
-  );
+  const follow = () => {
+    const named = tabs.findIndex(({ id }) => id === current());
+    choose(Math.max(0, named), false);
+  };
+  follow();
+  onFragment(follow);
   return element('div', {}, [
     element('div', { role: 'tablist', class: 'tabs', 'aria-label': label }, buttons),
     ...panels,

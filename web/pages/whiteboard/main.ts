@@ -11,6 +11,8 @@ import { openPage } from '../kit/page.ts';
 import { BoardPage } from './board_page.ts';
 import { findRoom, ROOM } from './open.ts';
 
+/** The server has no such room, or the id has not even the form of one. */
+const NO_ROOM = new Set(['unknown_room', 'bad_parameter']);
 const LOST = 'The server does not have all that you drew, and this browser cannot keep it.';
 const KEPT =
   'What the other board does not have yet is kept in this browser, and sent when you open it again.';
@@ -81,7 +83,7 @@ async function begin(): Promise<void> {
 }
 
 function showNone(title: string, error: unknown): void {
-  const gone = error instanceof RoomError && error.code === 'unknown_room';
+  const gone = error instanceof RoomError && NO_ROOM.has(error.code);
   const why = error instanceof Error ? error.message : 'Something failed.';
   fill(page.aside, []);
   page.main.classList.remove('whiteboard');

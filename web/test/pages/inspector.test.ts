@@ -351,5 +351,9 @@ test('it fits a phone and can be used by keyboard, in both tabs', async () => {
   await page.getByRole('tabpanel', { name: 'Entities' }).waitFor();
   expect(await lacks(page)).toEqual([]);
   expect(await small(page)).toEqual([]);
+  await page.evaluate(() => {
+    location.hash = location.hash.replace('tab=entities', 'tab=room');
+  });
+  await page.getByRole('tabpanel', { name: 'Room' }).waitFor();
   expect(complaints).toEqual([]);
 });

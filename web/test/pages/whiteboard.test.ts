@@ -391,6 +391,11 @@ describe('trouble', () => {
       location.hash = '#room=thereIsNoSuchRoomHere000000';
     });
     await page.getByText('There is no such board on this server').waitFor();
+    await page.evaluate(() => {
+      location.hash = '#room=cut';
+    });
+    await page.getByRole('heading', { name: 'The address leads to no board' }).waitFor();
+    await page.getByText('There is no such board on this server').waitFor();
     await page.getByRole('button', { name: 'Start a new board' }).click();
     await until('a new board', async () => (await boardState(page)).state === 'live');
     await draw(page, zigzag(1));
