@@ -380,7 +380,7 @@ describe('trouble', () => {
       location.hash = '#room=thereIsNoSuchRoomHere000000';
     });
     await one.page.getByRole('button', { name: 'Cancel' }).click();
-    expect(roomOf(one.page)).toBe(room);
+    await until('the address leads to the old board again', () => roomOf(one.page) === room);
     await server.restart();
     await untilDrawn(one.page, 1);
   });
