@@ -16,14 +16,16 @@ interface Waiting {
 export class Commands {
   readonly #waiting = new Map<string, Waiting>();
   readonly #post: (message: TabMessage) => void;
+  #closed = false;
 
   /** Asked over this. */
   constructor(post: (message: TabMessage) => void) {
     this.#post = post;
   }
 
-  /** Asks for something. Resolves when it is done; `busy` with too many of them. */
+  /** Asks for something. Resolves when it is done; `busy` with too many of them, `closed` after {@link close}. */
   ask(command: Command): Promise<void> {
+    if (this.#closed) return Promise.reject(closed());
     if (this.#waiting.size >= COMMANDS_MAX) {
       return Promise.reject(new SeabagError('busy', 'too many commands wait for the tab that syncs'));
     }
@@ -56,6 +58,11 @@ export class Commands {
 
   /** Nobody waits any longer. */
   close(): void {
-    for (const { reject } of this.take()) reject(new SeabagError('closed', 'the database was closed'));
+    this.#closed = true;
+    for (const { reject } of this.take()) reject(closed());
   }
+}
+
+function closed(): SeabagError {
+  return new SeabagError('closed', 'the database was closed');
 }

@@ -105,6 +105,8 @@ export class EntDB {
         throw new SeabagError('other_seed', 'this database belongs to another seed');
       const entdb = new EntDB(database, options, name, fingerprint);
       await entdb.#start();
+      if (entdb.#closing !== undefined)
+        throw new SeabagError('closed', 'the database was closed while it was being opened');
       return entdb;
     } catch (error) {
       // Held open by nobody, it would be in the way of other tabs.

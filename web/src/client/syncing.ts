@@ -56,7 +56,9 @@ export class Syncing {
       lead: () => this.#lead(),
       follow: () => this.#follow(),
     });
-    if (this.#engine === undefined) this.#tabs.greet();
+    // Everything was deleted meanwhile: the next tab must not wait for a turn that nobody uses.
+    if (this.#stopped) this.leave();
+    else if (this.#engine === undefined) this.#tabs.greet();
     else this.#tabs.post({ type: 'leading' });
   }
 

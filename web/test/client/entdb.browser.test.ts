@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import { commands } from 'vitest/browser';
 import { type EntDB, type OpenOptions, openEntDB } from '../../src/client/entdb.ts';
 import { Seed } from '../../src/crypto/seed.ts';
+import { deleteIndexedDb } from '../../src/entdb/storage/indexeddb.ts';
 import { until } from '../support/until.ts';
 
 let url: string;
@@ -263,6 +264,45 @@ test('a database belongs to one seed, and can be wiped from any tab', async () =
   await expect(leader.insert(note('too late'))).rejects.toMatchObject({ code: 'closed' });
   const another = await openTab(Seed.generate(), name);
   expect(another.status).toMatchObject({ savedHere: 0, role: 'leader' });
+});
+
+test('whoever was closed is told so when asked for anything, follower or not', async () => {
+  const [seed, name] = [Seed.generate(), newName()];
+  const leader = await openTab(seed, name);
+  const follower = await openTab(seed, name);
+  for (const tab of [follower, leader]) {
+    await tab.close();
+    let code: unknown;
+    tab.sync().catch((error: unknown) => {
+      code = error instanceof Error && 'code' in error ? error.code : error;
+    });
+    await until('it is refused', () => code !== undefined);
+    expect(code).toBe('closed');
+  }
+});
+
+test('a tab that is told of a wipe while it opens is in nobody’s way', async () => {
+  const [seed, name] = [Seed.generate(), newName()];
+  const lock = `seabag:sync:${name}`;
+  const other = new BroadcastChannel(lock);
+  const { request } = LockManager.prototype;
+  // It hears of it after it has begun to listen, and before it knows whose turn it is.
+  LockManager.prototype.request = async function (this: LockManager, ...given: unknown[]) {
+    if (given[0] === lock) {
+      LockManager.prototype.request = request;
+      other.postMessage({ type: 'wipe' });
+      await deleteIndexedDb(name);
+    }
+    return await Reflect.apply(request, this, given);
+  };
+  try {
+    await expect(openEntDB({ seed, name })).rejects.toMatchObject({ code: 'closed' });
+  } finally {
+    LockManager.prototype.request = request;
+    other.close();
+  }
+  const next = await openTab(seed, name);
+  await until('the next one leads', () => next.status.role === 'leader');
 });
 
 test('an export of one tab is taken in by another database, and goes to its host', async () => {

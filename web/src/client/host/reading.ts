@@ -220,10 +220,12 @@ export async function listTold(
   const { cursor, startSeq: start } = reading;
   const again = items.find((item) => item.seq === start);
   const same = again !== undefined && cursor !== null && equalBytes(fingerprint(again.sealed), cursor.epoch);
-  if (!reading.checked && start > 0 && !same) {
+  // Distrust may have come up meanwhile: a list that begins behind the start says nothing for or against it.
+  const tells = asked < Math.max(start, 1);
+  if (tells && !reading.checked && start > 0 && !same) {
     return await reset(session, OLD_KIND_START, 'numbers_go_back', turn);
   }
-  reading.checked = true;
+  reading.checked ||= tells;
   // The bag that was asked for once more is no news.
   const after = Math.max(asked, reading.readTo);
   const news = items.filter((item) => item.seq !== start);
@@ -248,8 +250,9 @@ export async function listDone(session: HostSession, turn: Turn): Promise<void> 
 /** Everything that the host has was dealt with. */
 export async function readThrough(session: HostSession, turn: Turn): Promise<void> {
   const { reading, writing } = session;
-  // An audit that was asked for while this was under way still has to begin.
-  reading.wantMs = reading.auditWanted ? turn.nowMs : null;
+  // An audit that was asked for while this was under way still has to begin; and what came up meanwhile (the network is
+  // back, notices come anew) asks for a list that is later than these.
+  reading.wantMs = reading.auditWanted || !reading.checked ? turn.nowMs : null;
   reading.pages = 0;
   reading.futile = 0;
   const nowhere = [...reading.unconfirmed];

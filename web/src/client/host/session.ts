@@ -281,6 +281,7 @@ export class HostSession {
     try {
       body = await encodeRequest(request, this.sealer, this.settings.origin, timeMs);
     } catch (error) {
+      await merged(this, turn);
       // A clock past the range, most likely: nothing that this host could help with.
       return fallBack(this, 'local', textOf(error), turn);
     }

@@ -227,6 +227,27 @@ test('who is told to stop while bags are merged ends when they are', async () =>
   expect(await cursorOf(late)).toBe(2);
 });
 
+test('a call that cannot be made while bags are merged waits for what comes of them', async () => {
+  const { world, late } = await newcomer(12, 2);
+  const gate = new Gate(late.database);
+  late.database = gate.database;
+  while (gate.held === undefined) await world.answer(late, late.line);
+  // A time that no call can name.
+  late.skewMs = 2 ** 53;
+  let answered = false;
+  const answering = world.answer(late, late.line).finally(() => {
+    answered = true;
+  });
+  await until('the call is given up', async () => {
+    await gate.held?.run();
+    return answered;
+  });
+  await answering;
+  expect(late.has((report) => report.type === 'trouble' && report.code === 'local')).toBe(true);
+  expect(await cursorOf(late)).toBeGreaterThanOrEqual(2);
+  expect(late.line.session.reading.cursor?.seq, 'it knows what was merged').toBe(await cursorOf(late));
+});
+
 /** A turn of the event loop. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));

@@ -351,3 +351,49 @@ test('frames that there was no room for are made up for by the list', async () =
   await world.expectConverged();
   expect(await one.state()).toHaveLength(1);
 });
+
+test('what is asked for while the last list is on its way is looked for after it', async () => {
+  const events = [{ type: 'online' }, { type: 'notices_opened' }] as const;
+  for (const event of events) {
+    const world = await World.simple(2);
+    const [one, other] = [world.device(0), world.device(1)];
+    await world.pass(MINUTE_MS);
+    await world.put(other, 'listed');
+    await world.answerAndHoldNotices(other, other.line);
+    await world.tell(one, one.line, { type: 'online' });
+    await world.answer(one, one.line);
+    const { call } = one.line;
+    if (call?.path !== path.PEEK_PAGE_PATH) throw new Error('no list is on its way');
+    one.line.call = undefined;
+    const body = world.host().answer(call.path, undefined, call.body, world.nowMs);
+    // Stored after the host listed, and before anybody could hear of it.
+    world.nowMs += 1_000;
+    await world.put(other, 'not listed');
+    await world.answerAndHoldNotices(other, other.line);
+    await world.tell(one, one.line, event);
+    await world.tell(one, one.line, { type: 'response', call: call.call, result: { ok: true, body } });
+    await world.settle();
+    expect(await one.state(), event.type).toHaveLength(2);
+    await world.expectConverged();
+  }
+});
+
+test('a host of the old kind is not read anew for what comes up while its list is on its way', async () => {
+  const world = await World.create([{ oldKind: true }], 2);
+  const [one, other] = [world.device(0), world.device(1)];
+  await world.put(other, 'read before');
+  await world.pass(MINUTE_MS);
+  await world.put(other, 'listed');
+  await world.answerAndHoldNotices(other, other.line);
+  await world.tell(one, one.line, { type: 'notices_lost' });
+  await world.tell(one, one.line, { type: 'wake' });
+  world.nowMs += 1_000;
+  await world.tell(one, one.line, { type: 'wake' });
+  expect(one.line.call?.path, 'a list is on its way').toBe(path.PEEK_PATH);
+  await world.tell(one, one.line, { type: 'online' });
+  await world.settle();
+  await world.pass(MINUTE_MS);
+  await world.expectConverged();
+  expect(await one.state()).toHaveLength(2);
+  expect(one.has((report) => report.type === 'reset')).toBe(false);
+});
