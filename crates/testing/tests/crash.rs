@@ -25,7 +25,7 @@ const WINDOW: u64 = 25;
 struct Seen {
     /// Everything that anybody was ever shown, by number: key and value.
     shown: Mutex<BTreeMap<u64, (String, Value)>>,
-    /// The numbers that a `live` told of.
+    /// Where readers were told that they stand: by `live`, by the end of a page, by the id of an event.
     told: Mutex<BTreeSet<u64>>,
 }
 
@@ -41,10 +41,10 @@ impl Seen {
     }
 
     /// A crash resets only who had heard relays behind the newest stored entry: nobody can tell any more whether
-    /// that is what they were (docs/guarantees.md). `live` tells of a number too, behind all stored entries up to it: one
-    /// that nobody was shown was a relay from before anybody listened.
+    /// that is what they were (docs/guarantees.md). Readers are also told where they stand, behind all stored entries: a
+    /// number there that nobody was shown was a relay that nobody heard.
     fn assert_relay(&self, cursor: &str) {
-        let seq = cursor.rsplit('.').next().unwrap().parse().unwrap();
+        let seq = seq_of(cursor);
         let key = self.shown.lock().unwrap().get(&seq).map(|(key, _)| key.clone());
         let relayed = match &key {
             Some(key) => key == "relay",
@@ -53,15 +53,23 @@ impl Seen {
         assert!(relayed, "a crash reset the reader at {cursor}, which was stored under {key:?}");
     }
 
+    fn tell(&self, seq: u64) {
+        self.told.lock().unwrap().insert(seq);
+    }
+
     fn note_all(&self, message: &Value) {
         match message["type"].as_str() {
             Some("push") => self.note(message),
             Some("entries") => message["data"].as_array().unwrap().iter().for_each(|entry| self.note(entry)),
-            Some("live") => drop(self.told.lock().unwrap().insert(message["seq"].as_u64().unwrap())),
+            Some("live") => self.tell(message["seq"].as_u64().unwrap()),
             Some("error") => panic!("{message}"),
             _ => {}
         }
     }
+}
+
+fn seq_of(cursor: &str) -> u64 {
+    cursor.rsplit('.').next().unwrap().parse().unwrap()
 }
 
 /// A writer that survives its server.
@@ -182,6 +190,7 @@ async fn listen(server: &ServerProcess, room: &str, last_id: &mut String, seen: 
             seen.note(&event.json());
         }
         if let Some(id) = event.id {
+            seen.tell(seq_of(&id));
             *last_id = id;
         }
     }
@@ -200,6 +209,7 @@ async fn read(server: &ServerProcess, room: &str, since: &mut String, seen: &See
         let data = page["data"].as_array().unwrap();
         data.iter().for_each(|entry| seen.note(entry));
         let reached = page["next"].as_u64().or(page["seq"].as_u64()).unwrap();
+        seen.tell(reached);
         *since = format!("{}.{reached}", page["epoch"].as_str().unwrap());
     }
 }
