@@ -6,6 +6,7 @@ import { SharedLog, type SharedLogOptions } from '../../src/client/room/log.ts';
 import { Network, newRoom, untilLive, untilSent } from '../support/network.ts';
 import { joining } from '../support/people.ts';
 import { ModelServer, ModelSocket } from '../support/room_model.ts';
+import { hello, scripted } from '../support/scripted_socket.ts';
 import { Server } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
@@ -169,4 +170,56 @@ test('a client that is cut off again while it catches up marks the gap of each c
   });
   expect(values(log)).toEqual([1, 2, 3, 6]);
   expect(log.current.at(-1)?.gap).toBe(true);
+});
+
+test('after a cut the room is asked once what it lost, however much is said meanwhile, and a list trimmed to nothing is a gap', async () => {
+  const { room, sockets } = scripted();
+  onTestFinished(() => room.close());
+  const log = open(room);
+  room.connect().catch(() => undefined);
+  sockets[0]?.open(hello({ seq: 1 }), { type: 'init', key: 'log', data: [{ seq: 1, value: 1 }] });
+  sockets[0]?.end();
+  await until('it connects again', () => sockets.length === 2);
+  const [, socket = expect.fail()] = sockets;
+  socket.open(hello({ seq: 5 }), { type: 'live', seq: 5 });
+  const chat = (from: number) => {
+    for (let seq = from; seq < from + 10; seq += 1)
+      socket.say({ type: 'push', key: 'chat', seq, value: seq });
+  };
+  const asked = () => socket.sent.filter(({ type }) => type === 'keys').length;
+  chat(6);
+  expect(asked()).toBe(1);
+  socket.say({ type: 'keys', data: [], next: null });
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  chat(16);
+  expect(asked()).toBe(1);
+  socket.say(
+    { type: 'push', key: 'log', seq: 26, value: 2 },
+    { type: 'push', key: 'log', seq: 27, value: 3 },
+  );
+  await until('they are shown', () => log.current.length === 3);
+  expect(log.current.map(({ gap }) => gap ?? false)).toEqual([false, true, false]);
+});
+
+test('a cut while the room is being asked about the one before is asked about too', async () => {
+  const { room, sockets } = scripted();
+  onTestFinished(() => room.close());
+  const log = open(room);
+  room.connect().catch(() => undefined);
+  sockets[0]?.open(hello({ seq: 1 }), { type: 'init', key: 'log', data: [{ seq: 1, value: 1 }] });
+  sockets[0]?.end();
+  await until('it connects again', () => sockets.length === 2);
+  sockets[1]?.open(hello({ seq: 2 }), { type: 'entries', data: [{ key: 'log', seq: 2, value: 2 }] });
+  sockets[1]?.say({ type: 'live', seq: 2 });
+  sockets[1]?.end();
+  await until('it connects once more', () => sockets.length === 3);
+  const [, , socket = expect.fail()] = sockets;
+  socket.open(hello({ seq: 9 }), { type: 'entries', data: [{ key: 'log', seq: 9, value: 3 }] });
+  socket.say({ type: 'live', seq: 9 });
+  const answer = { key: 'log', size: 1, bytes: 1, first: 9, last: 9 };
+  for (let answered = 0; answered < 2; answered += 1) {
+    await until('it asks', () => socket.sent.filter(({ type }) => type === 'keys').length > answered);
+    socket.say({ type: 'keys', data: [answer], next: null });
+  }
+  await until('the gap is told', () => log.current.at(-1)?.gap === true);
 });

@@ -28,12 +28,15 @@ export class ScriptedSocket implements WebSocketLike {
   onclose: ((event: never) => unknown) | null = null;
   onerror: ((event: never) => unknown) | null = null;
   readonly url: string;
+  /** What it asked for. */
+  readonly subprotocol: string;
   /** What the client sent. */
   readonly sent: Record<string, unknown>[] = [];
   dropped = false;
 
-  constructor(url: string) {
+  constructor(url: string, [subprotocol = '']: readonly string[] = []) {
     this.url = url;
+    this.subprotocol = subprotocol;
   }
 
   send(data: string | Uint8Array<ArrayBuffer>): void {
@@ -66,8 +69,8 @@ export function scripted(
 ): { room: RoomConnection; sockets: ScriptedSocket[] } {
   const sockets: ScriptedSocket[] = [];
   class Socket extends ScriptedSocket {
-    constructor(url: string) {
-      super(url);
+    constructor(url: string, subprotocols: readonly string[]) {
+      super(url, subprotocols);
       sockets.push(this);
     }
   }

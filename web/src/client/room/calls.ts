@@ -42,14 +42,15 @@ export class Calls {
     // It is written down on every connection anew, and the caller may change what was passed.
     const message: ClientMessage = { type: 'will', key, value };
     this.#take(token, message);
+    // Taken back is taken back, also of what the next room would get.
+    if (value === null) this.#wills.delete(key);
     try {
       if (refusal !== null) throw refusal;
       if (value === undefined) throw badMessage('a will is a value or null');
       if (value !== null && !this.#wills.has(key) && this.#wills.size >= WILLS_MAX) throw queueFull('wills');
       const kept = copyOf(value);
       this.#take(token, { ...message, value: kept });
-      if (kept === null) this.#wills.delete(key);
-      else this.#wills.set(key, { value: kept, token });
+      if (kept !== null) this.#wills.set(key, { value: kept, token });
       if (!joined) this.disconnected();
     } catch (error) {
       this.answer(token, asRoomError(error));
@@ -98,10 +99,9 @@ export class Calls {
     this.#unsent = new Map(this.#calls);
   }
 
-  /** It is over for good. */
+  /** It is over for good. The wills stay for the next room. */
   end(error: RoomError): void {
     for (const token of this.#calls.keys()) this.answer(token, error);
-    this.#wills.clear();
   }
 
   #take(token: number, message: ClientMessage): void {

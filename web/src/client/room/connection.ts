@@ -158,7 +158,7 @@ export class RoomConnection {
    */
   move(url: string | null, encoding = this.#encoding): void {
     const link = url === null ? null : parseRoomUrl(url);
-    if (this.#connecting !== null || this.#session.ended) this.#leave();
+    if ((this.#link !== null || this.#session.ended) && !this.#leave()) return;
     this.#link = link;
     this.#encoding = encoding;
     if (link !== null && encoding !== 'cbor') this.#session.codecLoaded(jsonCodec, this.#now());
@@ -283,12 +283,18 @@ export class RoomConnection {
     });
   }
 
-  /** Ends this session with its last words, and takes what outlives it over into the next one. */
-  #leave(): void {
-    const { wills } = this.#session;
-    const kept = Array.from(wills, ([key, { value }]) => [key, value] as const);
-    this.#session.close();
-    for (const action of [...this.#doing.splice(0), ...this.#session.take()]) this.#do(action);
+  /**
+   * Ends this session with its last words, and takes what outlives it over into the next one. False: a listener who heard
+   * of the end has moved on already.
+   */
+  #leave(): boolean {
+    const left = this.#session;
+    const kept = Array.from(left.wills, ([key, { value }]) => [key, value] as const);
+    left.close();
+    for (const action of [...this.#doing.splice(0), ...left.take()]) this.#do(action);
+    // Who holds something back for this room is to give it up now.
+    this.#tellStatus();
+    if (this.#session !== left) return false;
     this.#link = null;
     this.#connecting = null;
     this.#cursor = null;
@@ -298,6 +304,7 @@ export class RoomConnection {
       this.#session.subscribe(key, id, replay, this.#now());
     }
     for (const [key, value] of kept) void this.will(key, value);
+    return true;
   }
 
   #start(): void {

@@ -36,6 +36,10 @@ export class SharedLog<T> extends Shared<readonly LogEntry<T>[]> {
   #pending: Pending<T>;
   /** The last numbers heard before cuts behind which it is not known yet whether anything is missing; of the view only. */
   #cuts = new Set<number>();
+  /** The room is being asked about them. */
+  #asking = false;
+  /** The next entry to be heard stands behind a gap. */
+  #missing = false;
 
   constructor(room: ReadableRoom, key: string, options: SharedLogOptions = {}) {
     super();
@@ -68,10 +72,13 @@ export class SharedLog<T> extends Shared<readonly LogEntry<T>[]> {
     if (event.type === 'init') {
       this.#pending.rebuilt();
       this.#cuts.clear();
+      this.#missing = false;
       this.#entries = event.entries.slice(-this.#held).map(({ seq, value }) => ({ seq, value: value as T }));
     } else {
       this.#pending.echoed(`own ${event.own}`);
-      this.#entries.push({ seq: event.seq, value: event.value as T });
+      const entry = { seq: event.seq, value: event.value as T };
+      this.#entries.push(this.#missing ? { ...entry, gap: true } : entry);
+      this.#missing = false;
       if (this.#entries.length > this.#held) this.#cuts.delete(this.#entries.shift()?.seq ?? 0);
     }
     this.heard();
@@ -91,22 +98,30 @@ export class SharedLog<T> extends Shared<readonly LogEntry<T>[]> {
   #statusChanged(): void {
     const { state } = this.#room.status;
     const last = this.#entries.at(-1);
-    if (state === 'live') void this.#lookForGaps([...this.#cuts]);
+    if (state === 'live') void this.#lookForGaps();
     // What is heard while catching up comes behind the cut.
     else if (state !== 'catching-up' && last !== undefined) this.#cuts.add(last.seq);
   }
 
   /** Is the last entry from before a cut still there, then all that came behind it was heard. */
-  async #lookForGaps(cuts: number[]): Promise<void> {
-    if (cuts.length === 0) return;
+  async #lookForGaps(): Promise<void> {
+    // Each message is a change of status: one question at a time is enough.
+    if (this.#cuts.size === 0 || this.#asking) return;
+    const cuts = [...this.#cuts];
+    this.#asking = true;
     const keys = await this.#room.keys().catch(() => undefined);
-    const first = keys?.find((one) => one.key === this.#key)?.first;
-    if (first === undefined) return;
+    this.#asking = false;
+    if (keys === undefined || this.ended) return;
+    // What is not in the list was trimmed to nothing.
+    const first = keys.find((one) => one.key === this.#key)?.first ?? Number.POSITIVE_INFINITY;
     const gaps = cuts.filter((cut) => this.#cuts.delete(cut) && cut < first);
+    this.#missing ||= gaps.includes(this.#entries.at(-1)?.seq ?? 0);
     this.#entries = this.#entries.map((entry, place, all) => {
       const before = all[place - 1]?.seq ?? 0;
       return gaps.some((cut) => before <= cut && cut < entry.seq) ? { ...entry, gap: true } : entry;
     });
     this.heard();
+    // There may have been another cut meanwhile.
+    if (this.#room.status.state === 'live') void this.#lookForGaps();
   }
 }

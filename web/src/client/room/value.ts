@@ -95,12 +95,13 @@ export class SharedValue<T> extends Shared<T> {
    */
   #send(): void {
     const { connected, state } = this.#room.status;
-    if (this.#unsent === undefined || this.#timer !== undefined || !(connected || state === 'closed')) return;
+    const may = state === 'closed' || (connected && this.#timer === undefined);
+    if (this.#unsent === undefined || !may) return;
     const { value } = this.#unsent;
     this.#unsent = undefined;
     this.#push(value);
     if (this.#debounceMs === 0) return;
-    this.#timer = setTimeout(() => {
+    this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#send();
     }, this.#debounceMs);

@@ -5,6 +5,7 @@ import { ANSWER_MS_MAX, ASKS_MAX, SILENCE_MS_MAX } from '../../protocol/limits.t
 
 /** Watches one connection after the other. */
 export class Watchdog {
+  #beganAt = 0;
   #heardAt = 0;
   #askedAt: number | null = null;
   /** Unanswered questions on this connection. */
@@ -19,15 +20,14 @@ export class Watchdog {
 
   /** A connection begins. */
   start(now: number): void {
-    this.#heardAt = now;
-    this.#askedAt = null;
-    this.#asks = 0;
+    this.#beganAt = now;
+    this.#hear(now);
   }
 
-  /** Something came. If it was asked for, it was worth waiting for. */
+  /** Something came. If it was asked for, it was worth waiting for; and a connection that lasts needs no such patience. */
   heard(now: number): void {
-    if (this.#asks > 0) this.#patience = 1;
-    this.start(now);
+    if (this.#asks > 0 || now - this.#beganAt > SILENCE_MS_MAX + ANSWER_MS_MAX) this.#patience = 1;
+    this.#hear(now);
   }
 
   /** What to do now: ask the server, give it up, or nothing. */
@@ -41,5 +41,11 @@ export class Watchdog {
     this.#asks += 1;
     this.#askedAt = now;
     return 'ask';
+  }
+
+  #hear(now: number): void {
+    this.#heardAt = now;
+    this.#askedAt = null;
+    this.#asks = 0;
   }
 }

@@ -1,11 +1,13 @@
 // A connection that goes from room to room: who listens goes along, what waits does not, and nothing of the old room is
 // taken for the new one's.
 import { expect, test } from 'vitest';
+import { DbConnection } from '../../../src/client/room/driftdb/connection.ts';
 import { SharedMap } from '../../../src/client/room/map.ts';
 import type { KeyEvent } from '../../../src/client/room/types.ts';
+import { SharedValue } from '../../../src/client/room/value.ts';
 import { type RoomConnection, RoomError } from '../../../src/index.ts';
 import { codeOf } from '../../support/rooms.ts';
-import { hello, scripted } from '../../support/scripted_socket.ts';
+import { hello, ScriptedSocket, scripted } from '../../support/scripted_socket.ts';
 import { until } from '../../support/until.ts';
 
 const OTHER = `https://model.invalid/room/${'b'.repeat(22)}`;
@@ -162,4 +164,98 @@ test('a map of the old room is not shown in the new one', async () => {
   }
   map.destroy();
   room.close();
+});
+
+test('a room that was never connected to leaves nothing to the next one: no push, no cursor, no encoding', async () => {
+  const { room, sockets } = scripted({ cursor: { epoch: 'old', seq: 7 } });
+  const waiting = [room.push('k', 'for the old one').done, room.get('k')];
+  room.move(OTHER, 'cbor');
+  for (const one of waiting) expect(await codeOf(one)).toBe('closed');
+  expect([room.cursor, room.status.queued]).toEqual([null, 0]);
+  room.connect().catch(() => undefined);
+  await until('it connects', () => sockets.length === 1);
+  expect(sockets[0]?.url).not.toContain('since=');
+  expect(sockets[0]?.subprotocol).toBe('seabag.v1.cbor');
+  room.close();
+});
+
+test('a relay that waited for the old room does not go to the new one', async () => {
+  const sockets: ScriptedSocket[] = [];
+  class Socket extends ScriptedSocket {
+    constructor(url: string) {
+      super(url);
+      sockets.push(this);
+    }
+  }
+  const db = new DbConnection({ websocketConstructor: Socket });
+  const relay = (value: string) => db.send({ type: 'push', key: 'k', value, action: { type: 'relay' } });
+  relay('for the first one');
+  void db.connect(OTHER);
+  sockets[0]?.open(hello());
+  expect(sockets[0]?.sent).toMatchObject([{ value: 'for the first one' }]);
+  sockets[0]?.end();
+  relay('for the first one again');
+  const connecting = db.connect(OTHER.replaceAll('b', 'c'));
+  relay('for the second one');
+  sockets[1]?.open(hello());
+  await connecting;
+  expect(sockets[1]?.sent).toMatchObject([{ value: 'for the second one' }]);
+  db.disconnect();
+});
+
+test('a value that was set while the old room was away is taken back, and not set in the new one', async () => {
+  const { room, sockets } = scripted();
+  const value = new SharedValue<string>(room, 'k', { initial: 'none' });
+  const refusals: string[] = [];
+  value.onRefused(({ code }) => refusals.push(code));
+  room.connect().catch(() => undefined);
+  sockets[0]?.open(hello());
+  sockets[0]?.end();
+  value.set('for the old one');
+  room.move(OTHER);
+  await until('it is told', () => refusals.length === 1);
+  expect(refusals).toEqual(['closed']);
+  const connecting = room.connect();
+  sockets[1]?.open(hello(), { type: 'init', key: 'k', data: [] });
+  await connecting;
+  await until('it is taken back', () => value.current === 'none');
+  expect(sockets[1]?.sent.filter(({ type }) => type === 'push')).toEqual([]);
+  value.destroy();
+  room.close();
+});
+
+test('wills go along from a closed room too, but for those that were taken back since', async () => {
+  const { room, sockets } = scripted();
+  void room.will('kept', 1);
+  void room.will('taken back', 2);
+  room.close();
+  expect(await codeOf(room.will('taken back', null))).toBe('closed');
+  room.move(OTHER);
+  const connecting = room.connect();
+  sockets[0]?.open(hello());
+  await connecting;
+  expect(sockets[0]?.sent.filter(({ type }) => type === 'will').map(({ key }) => key)).toEqual(['kept']);
+  room.close();
+});
+
+test('a listener who hears of the end and moves on itself has the last word, and nothing is left waiting', async () => {
+  const { room, sockets } = scripted();
+  void room.will('k', 'gone');
+  room.connect().catch(() => undefined);
+  sockets[0]?.open(hello());
+  const pushes: Promise<unknown>[] = [];
+  const stop = room.onStatus(({ state }) => {
+    if (state !== 'closed') return;
+    stop();
+    room.move(OTHER.replaceAll('b', 'c'));
+    pushes.push(room.push('k', 'for the last one').done);
+  });
+  room.move(OTHER);
+  expect([room.id, pushes.length]).toEqual(['c'.repeat(22), 1]);
+  const connecting = room.connect();
+  sockets[1]?.open(hello());
+  await connecting;
+  expect(sockets[1]?.sent.map(({ type }) => type)).toEqual(['will', 'ping', 'push']);
+  room.close();
+  for (const push of pushes) expect(await codeOf(push)).toBe('closed');
 });

@@ -221,6 +221,24 @@ describe('the end of a connection', () => {
     expect(one.session.status()).toMatchObject({ state: 'waiting', reason: { code: 'silent_peer' } });
   });
 
+  test('patience that grew in vain is over once a connection lasts, also when nothing has to be asked on it', () => {
+    const { one } = liveClient();
+    const silence = () => {
+      const since = one.now;
+      while (one.session.status().state === 'live') one.wait();
+      return one.now - since;
+    };
+    expect(silence()).toBe(30_000);
+    one.calm();
+    expect(silence()).toBe(40_000);
+    one.calm();
+    for (let seconds = 0; seconds < 60; seconds += 1) {
+      one.now += 1_000;
+      say(one, { type: 'pong', nonce: null });
+    }
+    expect(silence()).toBe(30_000);
+  });
+
   test('a message that is none ends the connection and not the client', () => {
     const { one } = liveClient();
     one.session.received('{"type":"push"}', 0);

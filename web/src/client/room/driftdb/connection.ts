@@ -75,6 +75,8 @@ export class DbConnection {
   }
 
   async #join(dbUrl: string, cbor: boolean): Promise<void> {
+    // What waited for another room is not for this one.
+    if (this.connection !== null) this.queue = [];
     this.#leave();
     this.dbUrl = dbUrl;
     this.cbor = cbor;
