@@ -23,13 +23,24 @@ export function takeFragment(name: string): string | undefined {
   return value;
 }
 
-/** Calls back when the user changes the fragment. */
+/** Calls back once when the user changes the fragment, or goes back or forward. */
 export function onFragment(listener: () => void): () => void {
-  addEventListener('hashchange', listener);
-  addEventListener('popstate', listener);
+  let told: string | undefined;
+  const popped = () => {
+    told = location.href;
+    listener();
+  };
+  // A browser tells of most changes by both events, this one later.
+  const changed = ({ newURL }: HashChangeEvent) => {
+    const again = newURL === told;
+    told = undefined;
+    if (!again) listener();
+  };
+  addEventListener('popstate', popped);
+  addEventListener('hashchange', changed);
   return () => {
-    removeEventListener('hashchange', listener);
-    removeEventListener('popstate', listener);
+    removeEventListener('popstate', popped);
+    removeEventListener('hashchange', changed);
   };
 }
 

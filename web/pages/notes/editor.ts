@@ -365,11 +365,13 @@ export class Editor {
       const theirs = this.#theirs;
       if (theirs === undefined) return;
       try {
-        await this.#db.insert(this.#draft(this.#text.value));
+        await this.#insertMine();
+        // They may have gone on meanwhile, too.
+        const { text } = this.#theirs ?? theirs;
         this.#choose();
-        this.#base = theirs.text;
+        this.#base = text;
         this.#dirty = false;
-        this.#text.value = theirs.text;
+        this.#text.value = text;
         this.#say('');
         announce('What you wrote is a note of its own now.');
       } catch (error) {
@@ -378,6 +380,16 @@ export class Editor {
       }
     });
     return this.#saving;
+  }
+
+  /** What is here, as a note of its own, with what is typed until that is stored. */
+  async #insertMine(): Promise<void> {
+    let text = this.#text.value;
+    const ent = await this.#db.insert(this.#draft(text));
+    while (this.#text.value !== text) {
+      text = this.#text.value;
+      await this.#db.update(ent.eid, { body: withText(ent.body, text) });
+    }
   }
 
   #places(): void {

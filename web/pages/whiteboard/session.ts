@@ -248,7 +248,15 @@ export class BoardSession {
   /** Takes everything away, for everybody. Resolves when it is stored. */
   async clear(): Promise<void> {
     this.#undoable = [];
-    const { seq } = await this.#connection.push(CLEAR_KEY, { by: this.author }, { type: 'replace' }).done;
+    // What earlier pages left is cleared with the rest, and must not be sent after the clear.
+    const left = this.#left;
+    this.#left = [];
+    const { done } = this.#connection.push(CLEAR_KEY, { by: this.author }, { type: 'replace' });
+    const { seq } = await done.catch((error: unknown) => {
+      this.restore(left);
+      throw error;
+    });
+    for (const { message } of left) this.#giveUp(message);
     if (seq === null) return;
     // Nobody's board shows what lies below the clear, so the room need not keep it.
     for (const page of this.board.pages()) this.#connection.trim(pageKey(page), seq);
@@ -284,16 +292,20 @@ export class BoardSession {
     this.#left = [];
     for (const kept of left) {
       const { message } = kept;
-      const stroke = 'stroke' in message ? decodeStroke(message.stroke) : undefined;
-      if (this.#lacks(kept)) {
+      // No longer kept: a page that is open still, where a browser has no locks to tell of it, has sent it or undone it.
+      if (this.#keeper.keeps(message) && this.#lacks(kept)) {
+        const stroke = 'stroke' in message ? decodeStroke(message.stroke) : undefined;
         const page = stroke === undefined ? kept.page : this.board.writePage();
         this.#store({ page, message, kept, ...(stroke && { stroke }) });
-      } else {
-        this.#keeper.forget(message);
-        if (stroke !== undefined) this.#events.dropped(stroke.id);
-      }
+      } else this.#giveUp(message);
     }
     this.#keepSent();
+  }
+
+  /** The room needs it no more. */
+  #giveUp(message: PageMessage): void {
+    this.#keeper.forget(message);
+    if ('stroke' in message) this.#events.dropped(message.stroke.id);
   }
 
   /** Whether the room needs it. A stroke that may have been there when the board was cleared stays cleared. */

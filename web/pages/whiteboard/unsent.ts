@@ -30,12 +30,14 @@ export interface Unsent {
 export interface Keeper {
   /** Keeps a change, or what is known of it now. False when there is no room for it. */
   keep(change: Unsent): boolean;
+  /** Whether a change that was kept once still is. */
+  keeps(message: PageMessage): boolean;
   /** The room has it, or never will. */
   forget(message: PageMessage): void;
 }
 
 /** For whoever goes away for good. */
-export const KEEPS_NOTHING: Keeper = { keep: () => true, forget: () => {} };
+export const KEEPS_NOTHING: Keeper = { keep: () => true, keeps: () => true, forget: () => {} };
 
 /** The changes of one room, in the browser's storage. Each has a key of its own, so that tabs do not disturb each other. */
 export class UnsentStrokes implements Keeper {
@@ -60,6 +62,14 @@ export class UnsentStrokes implements Keeper {
       return true;
     } catch {
       // A browser that keeps nothing for pages, or no more.
+      return false;
+    }
+  }
+
+  keeps(message: PageMessage): boolean {
+    try {
+      return localStorage.getItem(this.#key(message)) !== null;
+    } catch {
       return false;
     }
   }

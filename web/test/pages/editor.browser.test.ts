@@ -73,6 +73,22 @@ test('who keeps both and goes to another note at once has both, and the other no
   expect(await texts()).toEqual(['another', 'mine', 'theirs']);
 });
 
+test('what is typed while both are being kept is in the note of its own', async () => {
+  await changedUnheard();
+  types('mine');
+  await until('it asks', () => button('Keep both') !== undefined);
+  const insert = db.insert.bind(db);
+  db.insert = (draft) => {
+    const inserted = insert(draft);
+    types('mine, and more');
+    return inserted;
+  };
+  button('Keep both')?.click();
+  await editor.flush();
+  expect(field().value).toBe('theirs');
+  expect(await texts()).toEqual(['mine, and more', 'theirs']);
+});
+
 test('the same text written here and elsewhere is no conflict', async () => {
   await changedUnheard();
   types('theirs');

@@ -159,9 +159,17 @@ test('a room that was wiped and made again is an empty board, and goes on', asyn
 class Drawer implements Keeper {
   readonly changes = new Map<string, Unsent>();
 
+  constructor(left: readonly Unsent[] = []) {
+    for (const change of left) this.keep(change);
+  }
+
   keep(change: Unsent): boolean {
     this.changes.set(Drawer.#name(change.message), change);
     return true;
+  }
+
+  keeps(message: PageMessage): boolean {
+    return this.changes.has(Drawer.#name(message));
   }
 
   forget(message: PageMessage): void {
@@ -199,7 +207,7 @@ test('what a pen without a line left behind is sent by the next one, once, and t
   expect(left.map(({ sent }) => sent)).toEqual([false, false, false, false, false]);
   // Being closed is no reason to forget.
   expect(after.left).toEqual(left);
-  const drawer = new Drawer();
+  const drawer = new Drawer(left);
   const next = await pen(server.url, drawer);
   next.restore(left);
   expect(next.status.waiting).toBe(5);
@@ -253,4 +261,39 @@ test('a clear takes a stroke that may have been stored before it, and none that 
   await until('it is clear', () => ids(next).length === 0);
   next.restore([{ ...first, sent: true }, second]);
   await expectBoards(1);
+});
+
+test('a clear takes what was left, too, when it is asked for before that could be sent', async () => {
+  const { left } = await drawnAndGone(3);
+  const proxy = await ByteProxy.start(server.url);
+  const drawer = new Drawer(left);
+  const next = await pen(proxy.url, drawer);
+  proxy.refuse();
+  await until('the line is gone', () => next.status.state === 'offline');
+  next.restore(left);
+  const cleared = next.clear();
+  proxy.pass();
+  await cleared;
+  await expectBoards(0);
+  expect(drawer.left).toEqual([]);
+  await proxy.stop();
+});
+
+test('what another page has settled meanwhile is not sent again: a stroke that was undone stays away', async () => {
+  const [near, far] = [await ByteProxy.start(server.url), await ByteProxy.start(server.url)];
+  const drawer = new Drawer();
+  const [a, b] = [await pen(near.url, drawer), await pen(far.url, drawer)];
+  near.refuse();
+  far.refuse();
+  await until('both lines are gone', () => [a, b].every(({ status }) => status.state === 'offline'));
+  draw(a, 2);
+  // A browser without locks cannot tell that the other page is there still.
+  b.restore(drawer.left);
+  a.undo();
+  near.pass();
+  await until('one is back', () => a.status.state === 'live' && a.status.waiting === 0);
+  far.pass();
+  await expectBoards(1);
+  await near.stop();
+  await far.stop();
 });
