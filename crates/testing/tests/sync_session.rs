@@ -412,3 +412,49 @@ fn what_notices_have_shown_need_not_be_shown_again_by_a_list() {
     world.assert_converged();
     assert_eq!(world.hosts[0].calls(path::PUSH), pushes + 1, "the fourth one");
 }
+
+#[test]
+fn what_is_asked_for_while_the_last_list_is_on_its_way_is_looked_for_after_it() {
+    for event in [Event::Online, Event::NoticesOpened] {
+        let mut world = World::simple(2);
+        world.pass(MINUTE_MS);
+        world.put(1, "listed");
+        world.answer_and_hold_notices(1, 0);
+        world.tell(0, 0, Event::Online);
+        world.answer(0, 0);
+        let (call, path, body, _) = world.devices[0].lines[0].calls.pop_front().unwrap();
+        assert_eq!(path, path::PEEK_PAGE, "a list is on its way");
+        let now_ms = world.now_ms;
+        let answer = world.hosts[0].answer(path, None, body, now_ms);
+        // Stored after the host listed, and before anybody could hear of it.
+        world.now_ms += 1_000;
+        world.put(1, "not listed");
+        world.answer_and_hold_notices(1, 0);
+        world.tell(0, 0, event);
+        world.tell(0, 0, Event::Response { call, result: Ok(answer) });
+        world.settle();
+        assert_eq!(world.devices[0].state().len(), 2);
+        world.assert_converged();
+    }
+}
+
+#[test]
+fn a_host_of_the_old_kind_is_not_read_anew_for_what_comes_up_while_its_list_is_on_its_way() {
+    let mut world = World::new(vec![old_kind()], 2, true);
+    world.put(0, "read before");
+    world.pass(MINUTE_MS);
+    world.put(1, "listed");
+    world.answer_and_hold_notices(1, 0);
+    world.tell(0, 0, Event::Notice(vec![0xff].into()));
+    world.now_ms += 1_000;
+    world.tell(0, 0, Event::Wake);
+    world.now_ms += 1_000;
+    world.tell(0, 0, Event::Wake);
+    assert_eq!(world.devices[0].lines[0].calls[0].1, path::PEEK, "a list is on its way");
+    world.tell(0, 0, Event::Online);
+    world.settle();
+    world.pass(MINUTE_MS);
+    world.assert_converged();
+    assert_eq!(world.devices[0].state().len(), 2);
+    assert!(!world.has_report(0, |report| matches!(report, Report::Reset(_))));
+}

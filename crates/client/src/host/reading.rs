@@ -320,10 +320,12 @@ impl HostSession {
         let start = self.reading.start_seq();
         let last = items.iter().find(|item| item.seq == start).map(|item| fingerprint(&item.sealed));
         let same = last == self.reading.cursor.map(|cursor| cursor.epoch);
-        if !self.reading.checked && start > BagSeq::ZERO && !same {
+        // Distrust may have come up meanwhile: a list that begins behind the start says nothing for or against it.
+        let tells = after < start.max(BagSeq(1));
+        if tells && !self.reading.checked && start > BagSeq::ZERO && !same {
             return self.reset(OLD_KIND_START, ResetReason::NumbersGoBack, turn).map(Ok);
         }
-        self.reading.checked = true;
+        self.reading.checked |= tells;
         // The bag that was asked for once more is no news.
         let after = after.max(self.reading.read_to);
         let items: Vec<_> = items.into_iter().filter(|item| item.seq != start).collect();
@@ -466,8 +468,10 @@ impl HostSession {
 
     /// Everything that the host has was dealt with.
     fn read_through(&mut self, turn: &mut Turn<'_>) -> Result<(), Error> {
-        // An audit that was asked for while this was under way still has to begin.
-        self.reading.want_ms = self.reading.audit_wanted.then_some(turn.now_ms);
+        // An audit that was asked for while this was under way still has to begin; and what came up meanwhile (the network
+        // is back, notices come anew) asks for a list that is later than these.
+        let again = self.reading.audit_wanted || !self.reading.checked;
+        self.reading.want_ms = again.then_some(turn.now_ms);
         (self.reading.pages, self.reading.futile) = (0, 0);
         let nowhere = std::mem::take(&mut self.reading.unconfirmed);
         self.reading.losing |= !nowhere.is_empty();
