@@ -3,7 +3,7 @@
 
 import type { PlacedStroke } from './model.ts';
 import { Pace } from './pace.ts';
-import { aim, drawStroke, type Paper } from './paint.ts';
+import { aim, drawGrowth, drawStroke, type Paper } from './paint.ts';
 import type { Style } from './stroke.ts';
 import { HOME, overlaps, type Size, shownBox, type View } from './view.ts';
 
@@ -281,7 +281,7 @@ export class Picture {
     for (const drawing of this.#growing.values()) {
       const { style, points } = drawing.growing;
       if (drawing.drawn >= points.length / 2) continue;
-      drawStroke(context, style, points, this.#paper, drawing.drawn);
+      drawGrowth(context, style, points, this.#paper, drawing.drawn);
       drawing.drawn = points.length / 2;
     }
   }

@@ -63,31 +63,55 @@ export function aim(context: CanvasRenderingContext2D, view: View, size: Size, p
   context.lineJoin = 'round';
 }
 
-/** Draws a stroke from its point number `from` on; the eraser draws paper. */
+/** Draws a stroke; the eraser draws paper. */
 export function drawStroke(
   context: CanvasRenderingContext2D,
   style: Style,
   points: readonly number[],
   colours: Paper,
-  from = 0,
 ): void {
+  begin(context, style, colours);
+  trace(context, points, 0);
+  const [x = 0, y = 0] = points.slice(-2);
+  if (points.length > 2) context.lineTo(x, y);
+  context.stroke();
+}
+
+/**
+ * Draws what a growing stroke has become since it had `from` points. Its newest half a step is left out: how it bends
+ * there depends on the point that follows.
+ */
+export function drawGrowth(
+  context: CanvasRenderingContext2D,
+  style: Style,
+  points: readonly number[],
+  colours: Paper,
+  from: number,
+): void {
+  begin(context, style, colours);
+  trace(context, points, from);
+  context.stroke();
+}
+
+function begin(context: CanvasRenderingContext2D, style: Style, colours: Paper): void {
   context.strokeStyle = colour(style.ink, colours);
   context.lineWidth = style.width * STEPS_PER_UNIT;
   context.beginPath();
-  trace(context, points, from);
-  context.stroke();
 }
 
 function colour(ink: Ink, colours: Paper): string {
   return ink === 'eraser' ? colours.ground : colours.inks[ink];
 }
 
-/** A curve through the middles between points, bent by the points: steady hands for everybody. */
+/**
+ * A curve through the middles between points, bent by the points: steady hands for everybody. From where it was with
+ * `from` points to the last middle.
+ */
 function trace(context: CanvasRenderingContext2D, points: readonly number[], from: number): void {
   const count = points.length / 2;
   const x = (index: number) => points[index * 2] ?? 0;
   const y = (index: number) => points[index * 2 + 1] ?? 0;
-  if (from < 2) {
+  if (from <= 2) {
     context.moveTo(x(0), y(0));
     // A line of no length at all would not be drawn; the round ends make a dot of it.
     if (count === 1) context.lineTo(x(0) + 0.01, y(0));
@@ -98,7 +122,6 @@ function trace(context: CanvasRenderingContext2D, points: readonly number[], fro
     const nextX = (x(index) + x(index + 1)) / 2;
     context.quadraticCurveTo(x(index), y(index), nextX, (y(index) + y(index + 1)) / 2);
   }
-  if (count > 1) context.lineTo(x(count - 1), y(count - 1));
 }
 
 /** A colour for a person, from what is left when ink is taken out: names are written in it. */

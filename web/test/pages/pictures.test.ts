@@ -93,6 +93,7 @@ test('three people at a whiteboard', async () => {
       [820, 300],
       [900, 360],
       [980, 300],
+      [990, 290],
     ],
     false,
   );
@@ -153,6 +154,7 @@ test('notes on a desk and on a phone', async () => {
   await one.page.getByRole('link', { name: 'Journey to Lisbon' }).click();
   const dismiss = one.page.getByRole('button', { name: 'Dismiss' }).first();
   if (await dismiss.isVisible()) await dismiss.click();
+  await one.page.locator('.sync[data-state="in_sync"][data-waiting="0"]').waitFor();
   await take(one.page, 'notes');
 
   const other = await stage.visit('/notes', { viewport: PHONE, colorScheme: 'dark' });
