@@ -11,7 +11,7 @@ import { modelRoom } from '../../support/model_connection.ts';
 import { codeOf } from '../../support/rooms.ts';
 import { hello, scripted } from '../../support/scripted_socket.ts';
 import { until } from '../../support/until.ts';
-import { ModelClient, ModelRoom } from './model.ts';
+import { codeOfOutcome, liveClient, ModelClient, ModelRoom, say } from './model.ts';
 
 const APPEND = { type: 'append' } as const;
 const HOUR_MS = 3_600_000;
@@ -19,24 +19,6 @@ const HOUR_MS = 3_600_000;
 afterEach(() => {
   vi.useRealTimers();
 });
-
-function liveClient(): { room: ModelRoom; one: ModelClient } {
-  const room = new ModelRoom();
-  const one = new ModelClient(room, 'c', () => 0.5);
-  one.session.connect(0);
-  one.settle();
-  one.calm();
-  return { room, one };
-}
-
-function say(one: ModelClient, ...messages: object[]): void {
-  for (const message of messages) one.session.received(JSON.stringify(message), one.now);
-  one.settle();
-}
-
-function code(outcome: unknown): string {
-  return outcome instanceof RoomError ? outcome.code : 'fine';
-}
 
 const number = fc.oneof(
   fc.nat(5),
@@ -426,7 +408,11 @@ describe('a machine that sleeps', () => {
     one.session.timer(one.now);
     one.settle();
     one.calm();
-    expect([one.session.status().state, code(one.outcomes.get(1)), room.head]).toEqual(['live', 'fine', 1]);
+    expect([one.session.status().state, codeOfOutcome(one.outcomes.get(1)), room.head]).toEqual([
+      'live',
+      'fine',
+      1,
+    ]);
   });
 });
 
@@ -438,7 +424,9 @@ describe('what is pushed', () => {
     for (const value of odd) one.session.push('k', value, APPEND, 0);
     one.settle();
     one.calm();
-    expect([...one.outcomes.values()].map(code)).toEqual(Array.from({ length: 6 }, () => 'bad_message'));
+    expect([...one.outcomes.values()].map(codeOfOutcome)).toEqual(
+      Array.from({ length: 6 }, () => 'bad_message'),
+    );
     expect(room.head).toBe(0);
     one.session.push('"value":', undefined, { type: 'compact', seq: 1 }, 0);
     one.settle();

@@ -4,7 +4,7 @@
 import { Session } from '../../../src/client/room/session.ts';
 import type { Probe, SessionAction } from '../../../src/client/room/session_action.ts';
 import type { Acknowledgement, KeyEvent } from '../../../src/client/room/types.ts';
-import type { RoomError } from '../../../src/protocol/error.ts';
+import { RoomError } from '../../../src/protocol/error.ts';
 import type { ClientMessage, PushMessage } from '../../../src/protocol/room/client_message.ts';
 import { jsonCodec } from '../../../src/protocol/room/codec.ts';
 
@@ -268,4 +268,25 @@ export class ModelClient {
     if (event.type === 'init') screen.splice(0, screen.length, ...event.entries.map(({ value }) => value));
     else screen.push(event.value);
   }
+}
+
+/** A client that is live in a room of its own. */
+export function liveClient(client = 'c'): { room: ModelRoom; one: ModelClient } {
+  const room = new ModelRoom();
+  const one = new ModelClient(room, client, () => 0.5);
+  one.session.connect(0);
+  one.settle();
+  one.calm();
+  return { room, one };
+}
+
+/** Has the client hear these, one after the other. */
+export function say(one: ModelClient, ...messages: object[]): void {
+  for (const message of messages) one.session.received(JSON.stringify(message), one.now);
+  one.settle();
+}
+
+/** The code of an error, or `fine` for anything else. */
+export function codeOfOutcome(outcome: unknown): string {
+  return outcome instanceof RoomError ? outcome.code : 'fine';
 }

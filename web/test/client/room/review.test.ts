@@ -12,23 +12,9 @@ import { RoomError } from '../../../src/protocol/error.ts';
 import { jsonCodec } from '../../../src/protocol/room/codec.ts';
 import { modelRoom, URL_OF_ROOM } from '../../support/model_connection.ts';
 import type { ModelServer } from '../../support/room_model.ts';
-import { ModelClient, ModelRoom } from './model.ts';
+import { codeOfOutcome, liveClient } from './model.ts';
 
 const APPEND = { type: 'append' } as const;
-
-/** A client that is live in a room of its own. */
-function liveClient(): { room: ModelRoom; one: ModelClient } {
-  const room = new ModelRoom();
-  const one = new ModelClient(room, 'c', () => 0.5);
-  one.session.connect(0);
-  one.settle();
-  one.calm();
-  return { room, one };
-}
-
-function code(outcome: unknown): string {
-  return outcome instanceof RoomError ? outcome.code : 'fine';
-}
 
 describe('wills', () => {
   test('one that is taken back while the connection breaks is gone with it, and says so', () => {
@@ -135,7 +121,11 @@ describe('the end of a connection', () => {
     expect(one.outcomes.size).toBe(0);
     room.wipe();
     one.calm();
-    expect([one.session.status().state, one.resets, code(one.outcomes.get(1))]).toEqual(['live', 1, 'fine']);
+    expect([one.session.status().state, one.resets, codeOfOutcome(one.outcomes.get(1))]).toEqual([
+      'live',
+      1,
+      'fine',
+    ]);
     expect(room.entries.map(({ value }) => value)).toEqual(['kept']);
   });
 
@@ -386,7 +376,7 @@ describe('promises that nobody waits for', () => {
       room.close();
     };
     expect(await unheardOf(act)).toEqual([]);
-    expect(code(await room.connect().catch((error: unknown) => error))).toBe('closed');
+    expect(codeOfOutcome(await room.connect().catch((error: unknown) => error))).toBe('closed');
   });
 
   test("so may everything that is asked of DriftDB's connection", async () => {

@@ -1,29 +1,9 @@
 // The session by itself: scripted moments that a real server reaches rarely, and random worlds of cuts.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { RoomError } from '../../../src/protocol/error.ts';
-import { ModelClient, ModelRoom } from './model.ts';
+import { codeOfOutcome, liveClient, ModelClient, ModelRoom, say } from './model.ts';
 
 const APPEND = { type: 'append' } as const;
-
-/** A client that is live in a room of its own. */
-function liveClient(client = 'c'): { room: ModelRoom; one: ModelClient } {
-  const room = new ModelRoom();
-  const one = new ModelClient(room, client, () => 0.5);
-  one.session.connect(0);
-  one.settle();
-  one.calm();
-  return { room, one };
-}
-
-function say(one: ModelClient, ...messages: object[]): void {
-  for (const message of messages) one.session.received(JSON.stringify(message), one.now);
-  one.settle();
-}
-
-function code(outcome: unknown): string {
-  return outcome instanceof RoomError ? outcome.code : 'fine';
-}
 
 describe('resuming', () => {
   test('it asks for everything behind the last number that it heard', () => {
@@ -81,7 +61,7 @@ describe('resuming', () => {
     one.session.push('k', 'never sent', APPEND, one.now);
     one.now += 24 * 60 * 60 * 1_000;
     one.calm();
-    expect([1, 2, 3].map((id) => code(one.outcomes.get(id)))).toEqual(['uncertain', 'fine', 'fine']);
+    expect([1, 2, 3].map((id) => codeOfOutcome(one.outcomes.get(id)))).toEqual(['uncertain', 'fine', 'fine']);
     expect(one.uncertain).toEqual([1]);
     expect(room.entries.map(({ value }) => value)).toEqual(['replace', 'never sent']);
   });
@@ -92,7 +72,7 @@ describe('resuming', () => {
     one.settle();
     one.cut();
     one.calm();
-    expect(code(one.outcomes.get(1))).toBe('fine');
+    expect(codeOfOutcome(one.outcomes.get(1))).toBe('fine');
     expect(room.entries.map(({ value }) => value)).toEqual(['first']);
   });
 });
@@ -150,7 +130,7 @@ describe('the end of a connection', () => {
     one.session.closed(close, reason, 0);
     one.settle();
     expect(one.session.status().state).toBe('closed');
-    expect(code(one.outcomes.get(1))).toBe(expected);
+    expect(codeOfOutcome(one.outcomes.get(1))).toBe(expected);
     expect(one.ended?.code).toBe(expected);
   });
 
@@ -186,7 +166,7 @@ describe('the end of a connection', () => {
     one.settle();
     one.cut(1009, 'too_large');
     one.calm();
-    expect([1, 2].map((id) => code(one.outcomes.get(id)))).toEqual(['fine', 'too_large']);
+    expect([1, 2].map((id) => codeOfOutcome(one.outcomes.get(id)))).toEqual(['fine', 'too_large']);
     expect(room.entries.map(({ value }) => value)).toEqual(['small']);
   });
 
@@ -297,7 +277,7 @@ describe('sending', () => {
     one.session.will(1, 'presence', value, 0);
     one.session.will(2, 'presence', () => 1, 0);
     one.settle();
-    expect(code(one.answers[0])).toBe('bad_message');
+    expect(codeOfOutcome(one.answers[0])).toBe('bad_message');
     one.calm();
     expect(one.answers).toHaveLength(2);
     value.gone = 'changed';
@@ -313,7 +293,7 @@ describe('sending', () => {
     one.session.read(1, { type: 'get', key: 'k', seq: 0 }, 0);
     one.settle();
     say(one, { type: 'error', code: 'bad_message', message: 'no' }, { type: 'init', key: 'k', data: [] });
-    expect(code(one.outcomes.get(1))).toBe('bad_message');
+    expect(codeOfOutcome(one.outcomes.get(1))).toBe('bad_message');
     expect(one.answers).toEqual([[]]);
   });
 
@@ -322,7 +302,7 @@ describe('sending', () => {
     one.session.push('k', 1, APPEND, 0);
     one.settle();
     say(one, { type: 'error', code: 'room_full', message: 'full', id: 1, key: 'k' });
-    expect(code(one.outcomes.get(1))).toBe('room_full');
+    expect(codeOfOutcome(one.outcomes.get(1))).toBe('room_full');
     one.sent = [];
     one.cut();
     one.calm();
@@ -408,7 +388,7 @@ test('in any world of cuts each append is stored once and in order, and everybod
           seq: room.head,
         });
         expect(
-          [...one.outcomes.values()].every((outcome) => ['fine', 'offline'].includes(code(outcome))),
+          [...one.outcomes.values()].every((outcome) => ['fine', 'offline'].includes(codeOfOutcome(outcome))),
         ).toBe(true);
         expect(one.resets).toBe(0);
       }
